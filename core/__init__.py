@@ -1,0 +1,1 @@
+"""Epoch Atlas without its screen: data, models, metrics, training and charts. Never imports streamlit."""

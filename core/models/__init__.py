@@ -1,0 +1,1 @@
+"""Network modules, one file per family."""

@@ -1,0 +1,173 @@
+"""Options: config fields that carry their meaning and range.
+
+A config is a frozen dataclass whose fields are made with :func:`option`. The sidebar form, the
+command line and the validation are all derived from the field, so a range is written down once.
+Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from core.errors import ConfigError
+
+Scalar = bool | int | float | str
+
+TRUE_WORDS = {"true", "yes", "on", "1"}
+FALSE_WORDS = {"false", "no", "off", "0"}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One field of a config, as a form, a command line and a check see it.
+
+    ``low`` and ``high`` are inclusive; ``choices`` is empty for a number. ``scale`` is ``"log"`` where
+    equal ratios are equal steps (learning rates). ``advanced`` options stand under "More" in the form.
+    """
+
+    name: str
+    kind: type
+    default: Scalar
+    meaning: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    unit: str = ""
+    scale: str = "linear"
+    advanced: bool = False
+
+    @property
+    def allowed(self) -> str:
+        """What values are allowed, in words: ``"1 to 500"``, ``"one of adam, sgd"``."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        if self.kind is bool:
+            return "true or false"
+        noun = "a whole number" if self.kind is int else "a number"
+        if self.low is not None and self.high is not None:
+            return f"{noun} from {self.low:g} to {self.high:g}"
+        return noun
+
+    def check(self, value: object) -> Scalar:
+        """Return ``value`` as this option's type, or raise ConfigError saying what is allowed."""
+        if self.kind is bool:
+            if isinstance(value, bool):
+                return value
+        elif self.kind is int:
+            if isinstance(value, int) and not isinstance(value, bool):
+                return self._in_range(value)
+            if isinstance(value, float) and value.is_integer():
+                return self._in_range(int(value))
+        elif self.kind is float:
+            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+                return self._in_range(float(value))
+        elif isinstance(value, str) and (not self.choices or value in self.choices):
+            return value
+        raise self._refusal(value)
+
+    def parse(self, text: str) -> Scalar:
+        """Return the value that ``text`` (from a URL or a command line) stands for."""
+        word = text.strip()
+        if self.kind is bool:
+            if word.lower() in TRUE_WORDS | FALSE_WORDS:
+                return word.lower() in TRUE_WORDS
+            raise self._refusal(text)
+        if self.kind is str:
+            return self.check(word)
+        try:
+            number = self.kind(word)
+        except ValueError:
+            raise self._refusal(text) from None
+        return self.check(number)
+
+    def _in_range(self, value: Any) -> Scalar:
+        if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
+            raise self._refusal(value)
+        return value
+
+    def _refusal(self, value: object) -> ConfigError:
+        return ConfigError(f"{self.name} = {str(value)[:60]!r} is not allowed", f"Give {self.allowed} ({self.meaning})")
+
+
+def option(
+    default: Any,
+    meaning: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    unit: str = "",
+    scale: str = "linear",
+    advanced: bool = False,
+) -> Any:
+    """Declare a config field with its default, meaning and range (a ``dataclasses.field``)."""
+    about = {
+        "meaning": meaning,
+        "low": low,
+        "high": high,
+        "choices": choices,
+        "unit": unit,
+        "scale": scale,
+        "advanced": advanced,
+    }
+    return dataclasses.field(default=default, metadata=about)
+
+
+@dataclass(frozen=True)
+class Config:
+    """What every experiment's config has. Subclasses add fields; all fields are checked on creation."""
+
+    _kinds: ClassVar[dict[str, type]] = {"bool": bool, "int": int, "float": float, "str": str}
+
+    data: str = option("mnist", "data set to train on", choices=("mnist", "mnist-5k", "fashion-mnist"))
+    epochs: int = option(10, "passes over the training data", low=1, high=1000)
+    seed: int = option(0, "seed of initialisation, batches and demo latents", low=0, high=2**31 - 1)
+
+    def __post_init__(self) -> None:
+        for one in self.options():
+            object.__setattr__(self, one.name, one.check(getattr(self, one.name)))
+
+    @classmethod
+    def options(cls) -> tuple[Option, ...]:
+        """Return the config's options in the order of declaration."""
+        return tuple(
+            Option(name=field.name, kind=cls._kinds[str(field.type)], default=field.default, **field.metadata)  # type: ignore[arg-type]
+            for field in dataclasses.fields(cls)
+        )
+
+    @classmethod
+    def option(cls, name: str) -> Option:
+        """Return one option by name; raise ConfigError naming the known ones."""
+        for one in cls.options():
+            if one.name == name:
+                return one
+        known = ", ".join(o.name for o in cls.options())
+        raise ConfigError(f"there is no option {name[:60]!r}", f"The options are: {known}")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> Self:
+        """Build a config from plain values; unknown keys are an error."""
+        return cls(**{name: cls.option(name).check(value) for name, value in values.items()})
+
+    @classmethod
+    def parse(cls, pairs: Iterable[str]) -> dict[str, Scalar]:
+        """Return the values of ``key=value`` texts; raise ConfigError on any that does not fit."""
+        values: dict[str, Scalar] = {}
+        for pair in pairs:
+            name, sign, text = pair.partition("=")
+            if not sign:
+                raise ConfigError(f"{pair[:60]!r} is not a setting", "Write it as key=value, for example epochs=5")
+            values[name.strip()] = cls.option(name.strip()).parse(text)
+        return values
+
+    def to_dict(self) -> dict[str, Scalar]:
+        """Return the fields as plain values, ready for JSON."""
+        return dataclasses.asdict(self)
+
+    def changed(self, **values: Scalar) -> Self:
+        """Return a copy with some fields changed (checked)."""
+        return dataclasses.replace(self, **values)

@@ -1,0 +1,197 @@
+"""The one training loop. A chapter gives it a :class:`Task`; it gives back history, snapshots and grids.
+
+All randomness of an epoch is derived from (seed, epoch) alone. A run resumed after epoch k therefore
+needs only weights and optimiser state to continue bit for bit (on the CPU), and no generator state.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.training.files import write_json
+from core.training.recorder import Recorder
+from core.training.weights import flatten, load_tensors, restore, save_tensors
+
+STREAMS = {"init": 0, "training": 1, "evaluation": 2, "demo": 3}
+CHECK_EVERY = 25
+
+
+def seeded(seed: int, stream: str, epoch: int = 0, device: str | torch.device = "cpu") -> torch.Generator:
+    """Return a generator for one purpose (``init``, ``training``, ``evaluation``, ``demo``) and epoch.
+
+    Distinct (seed, stream, epoch) give independent states (numpy's SeedSequence spreads them).
+    """
+    state = np.random.SeedSequence([seed, STREAMS[stream], epoch]).generate_state(1, np.uint64)[0]
+    return torch.Generator(device=device).manual_seed(int(state) & (2**63 - 1))
+
+
+@dataclass
+class Task:
+    """What one chapter gives the loop: its modules, its optimisers and four functions.
+
+    ``modules`` is all state that training changes (averaged copies included); ``exported`` the part that is
+    saved for readers, by default all of it. Losses are means per example.
+    """
+
+    modules: dict[str, nn.Module]
+    optimizers: dict[str, torch.optim.Optimizer]
+    exported: dict[str, nn.Module] = field(default_factory=dict)
+    done: float = field(default=0.0, init=False)  # epochs done before this step, as a fraction: schedules read it
+
+    def __post_init__(self) -> None:
+        self.exported = self.exported or self.modules
+
+    def batches(self, epoch: int, generator: torch.Generator) -> Iterable[Any]:
+        """Yield the batches of one epoch. Must have a length."""
+        raise NotImplementedError
+
+    def step(self, batch: Any, generator: torch.Generator) -> tuple[Mapping[str, Tensor], int]:
+        """Update once; return the loss terms (detached means per example, one named ``loss``) and the batch size."""
+        raise NotImplementedError
+
+    def validate(self, epoch: int) -> Mapping[str, float]:
+        """Return the epoch's held-out measures, full column names (``validation_loss``)."""
+        return {}
+
+    def grids(self, epoch: int) -> Mapping[str, np.ndarray]:
+        """Return image grids by kind, uint8 (rows, columns, height, width[, 3]), for epochs that are shown."""
+        return {}
+
+
+class IndexBatches:
+    """Random batches of indices: a permutation of ``n`` cut into pieces, without replacement."""
+
+    def __init__(self, n: int, batch_size: int, generator: torch.Generator, *, drop_last: bool = False) -> None:
+        self.order = torch.randperm(n, generator=generator)
+        self.batch_size = batch_size
+        self.n_batches = n // batch_size if drop_last and n >= batch_size else math.ceil(n / batch_size)
+
+    def __len__(self) -> int:
+        return self.n_batches
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for start in range(self.n_batches):
+            yield self.order[start * self.batch_size : (start + 1) * self.batch_size]
+
+
+def shown_epochs(epochs: int, wanted: Iterable[int] = (1, 2, 3, 5, 10, 15, 20, 25, 30)) -> list[int]:
+    """Return the epochs at which snapshots are taken: the wanted ones, every 10th after, and the last."""
+    return sorted({e for e in wanted if e <= epochs} | set(range(40, epochs, 10)) | {epochs})
+
+
+def fit(
+    task: Task,
+    recorder: Recorder,
+    *,
+    epochs: int,
+    seed: int,
+    snapshot_epochs: Iterable[int] = (),
+    grid_epochs: Iterable[int] | None = None,
+) -> str:
+    """Train until done, stopped or diverged; return that status and record everything on the way.
+
+    A stop is heard at every step and gives up the epoch in progress: the run ends, and can be resumed, at
+    the end of its last whole epoch. A loss that is NaN or infinite ends the run as ``diverged`` with a row
+    at that step. Grids are written every epoch unless ``grid_epochs`` says otherwise.
+    """
+    first = _resume(task, recorder)
+    recorder.rewind(first)
+    recorder.meta["resumed_at"] = first
+    keep, grids = set(snapshot_epochs), None if grid_epochs is None else set(grid_epochs)
+    status = "finished"
+    for epoch in range(first + 1, epochs + 1):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seeded(seed, "training", epoch).initial_seed())  # for layers with no generator argument
+            row, status = _epoch(task, recorder, epoch, epochs, seed)
+        if status != "finished":
+            break
+        row.update(task.validate(epoch))
+        recorder.log(epoch, int(row.pop("step")), **row)
+        if epoch in keep:
+            save_tensors(recorder.path / f"snapshots/{epoch}.safetensors", flatten(task.exported), half=True)
+        if grids is None or epoch in grids:
+            for kind, images in task.grids(epoch).items():
+                recorder.grid(epoch, images, kind)
+        save_resume(task, recorder.path, epoch, recorder.rows[-1]["step"])
+        recorder.update(epochs_done=epoch, elapsed_s=round(recorder.elapsed_s, 3))
+        recorder.progress(epoch, epochs, force=True)
+    if status != "finished":
+        _resume(task, recorder)
+    if recorder.epochs_done:
+        save_tensors(recorder.path / "weights.safetensors", flatten(task.exported))
+    return status
+
+
+def _epoch(task: Task, recorder: Recorder, epoch: int, epochs: int, seed: int) -> tuple[dict[str, float], str]:
+    """Run one epoch; return its means per example with the step count, and how it ended."""
+    generator = seeded(seed, "training", epoch)
+    batches = task.batches(epoch, generator)
+    n_batches = len(batches)  # type: ignore[arg-type]
+    sums: dict[str, Tensor] = {}
+    examples = 0
+    step = int(recorder.rows[-1]["step"]) if recorder.rows else 0
+    for module in task.modules.values():
+        module.train()
+    for index, batch in enumerate(batches, start=1):
+        task.done = epoch - 1 + (index - 1) / n_batches
+        terms, size = task.step(batch, generator)
+        step += 1
+        examples += size
+        for name, value in terms.items():
+            sums[name] = sums.get(name, 0) + value * size
+        # On a GPU reading the loss waits for it, so it is looked at now and then; on the CPU it is free.
+        look = terms["loss"].device.type == "cpu" or index % CHECK_EVERY == 0 or index == n_batches
+        if look and not math.isfinite(float(sums["loss"])):
+            recorder.log(epoch, step, **{f"train_{k}": float(v) for k, v in terms.items()})
+            recorder.update(diverged_at={"epoch": epoch, "step": step})
+            return {}, "diverged"
+        recorder.progress(epoch - 1 + index / n_batches, epochs)
+        if recorder.stop_requested():
+            return {}, "stopped"
+    return {"step": step, **{f"train_{name}": float(value) / examples for name, value in sums.items()}}, "finished"
+
+
+def save_resume(task: Task, path: Path, epoch: int, step: float) -> None:
+    """Write what continuing after ``epoch`` needs: all modules in full precision and the optimisers' state.
+
+    The tensors are written under a name of their epoch before ``resume.json`` points to them, so a kill
+    between the two leaves the previous pair whole.
+    """
+    tensors = {f"module.{key}": value for key, value in flatten(task.modules).items()}
+    for name, optimizer in task.optimizers.items():
+        for index, state in optimizer.state_dict()["state"].items():
+            for key, value in state.items():
+                tensors[f"optimizer.{name}.{index}.{key}"] = torch.as_tensor(value).detach().cpu().contiguous()
+    file = path / f"resume-{epoch}.safetensors"
+    save_tensors(file, tensors)
+    write_json(path / "resume.json", {"epoch": epoch, "step": int(step), "tensors": file.name})
+    for old in path.glob("resume-*.safetensors"):
+        if old != file:
+            old.unlink(missing_ok=True)
+
+
+def _resume(task: Task, recorder: Recorder) -> int:
+    """Load the last resume point into the task and return its epoch; 0 where there is none."""
+    point = recorder.read_resume()
+    if point is None:
+        return 0
+    path = recorder.path / f"resume-{int(point['epoch'])}.safetensors"
+    tensors = load_tensors(path)
+    modules = {k.removeprefix("module."): v for k, v in tensors.items() if k.startswith("module.")}
+    restore(task.modules, modules, path)
+    for name, optimizer in task.optimizers.items():
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            if key.startswith(f"optimizer.{name}."):
+                index, entry = key.removeprefix(f"optimizer.{name}.").split(".", 1)
+                state.setdefault(int(index), {})[entry] = value
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    return int(point["epoch"])

@@ -1,0 +1,311 @@
+"""Runs: the folders of plain files that every result is read from, and the store that finds them.
+
+Reading a run imports no torch. Whatever does not read (missing file, bad JSON, wrong shape, unknown
+schema) raises :class:`core.errors.RunError`, whose message names the file and the remedy.
+
+A run's id is ``origin/experiment/name``, for example ``shipped/vae/mnist``. Ids come from URLs: the
+store looks them up among the folders it has listed and never joins them into a path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from PIL import Image, UnidentifiedImageError
+
+from core import settings
+from core.configs import EXPERIMENTS, experiment
+from core.errors import ConfigError, RunError
+from core.options import Config
+
+SCHEMA = 1
+STATUSES = ("queued", "running", "finished", "stopped", "failed", "diverged")
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+SHIPPED, OWN = "shipped", "own"
+REQUIRED = {
+    "experiment": str,
+    "name": str,
+    "config": dict,
+    "seed": int,
+    "data": dict,
+    "software": dict,
+    "device": str,
+    "status": str,
+    "created": str,
+    "elapsed_s": (int, float),
+    "epochs_done": int,
+    "metrics": dict,
+}
+
+
+def remedy(origin: str) -> str:
+    """Return what to do about a run that does not read."""
+    if origin == SHIPPED:
+        return "Restore the folder from the project's repository"
+    return "Delete this run and train it again"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder, read lazily; ``meta`` is its validated ``run.json``."""
+
+    path: Path
+    origin: str
+    meta: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path, origin: str = OWN) -> Run:
+        """Read and validate ``run.json`` of a folder; raise RunError naming what is wrong."""
+        file = path / "run.json"
+        try:
+            meta = json.loads(file.read_bytes())
+        except FileNotFoundError:
+            raise RunError(f"{file} is missing", remedy(origin)) from None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{file} is not readable JSON ({error})", remedy(origin)) from None
+        return cls(path, origin, _validated(meta, path, origin))
+
+    @property
+    def id(self) -> str:
+        """``origin/experiment/name``."""
+        return f"{self.origin}/{self.experiment}/{self.name}"
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment."""
+        return str(self.meta["experiment"])
+
+    @property
+    def name(self) -> str:
+        """Name of the folder, which is the run's name."""
+        return self.path.name
+
+    @property
+    def status(self) -> str:
+        """One of STATUSES, as last written (see ``jobs`` for runs whose process is gone)."""
+        return str(self.meta["status"])
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Final metrics: plain numbers by name."""
+        return dict(self.meta["metrics"])
+
+    @property
+    def shipped(self) -> bool:
+        """Whether the run ships with the project."""
+        return self.origin == SHIPPED
+
+    @cached_property
+    def config(self) -> Config:
+        """The run's config; RunError if this version of the project does not accept it."""
+        try:
+            return experiment(self.experiment).config.from_dict(self.meta["config"])
+        except ConfigError as error:
+            raise self.broken("run.json", f"its config does not fit: {error.problem}") from None
+
+    @cached_property
+    def digest(self) -> str:
+        """Short digest that changes when the run does: the key under which pages cache what they read."""
+        parts = [self.id.encode()]
+        for name in ("run.json", "history.csv", "weights.safetensors"):
+            file = self.path / name
+            if file.exists():
+                stat = file.stat()
+                parts.append(f"{name}:{stat.st_size}:{stat.st_mtime_ns}".encode())
+        return hashlib.sha256(b"|".join(parts)).hexdigest()[:16]
+
+    def history(self) -> pd.DataFrame:
+        """Return the history: one row per logged step, columns ``epoch, step, ..., elapsed_s``.
+
+        Empty (with those columns) before the first epoch has ended.
+        """
+        file = self.path / "history.csv"
+        if not file.exists() and self.status != "finished":
+            return pd.DataFrame({"epoch": [], "step": [], "elapsed_s": []})
+        frame = self._csv(file)
+        missing = {"epoch", "step", "elapsed_s"} - set(frame.columns)
+        if missing:
+            raise self.broken("history.csv", f"it lacks the columns {sorted(missing)}")
+        textual = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name])]
+        if textual:
+            raise self.broken("history.csv", f"the columns {textual} hold text")
+        if not frame["epoch"].is_monotonic_increasing:
+            raise self.broken("history.csv", "its epochs do not rise")
+        return frame
+
+    def snapshots(self) -> list[int]:
+        """Return the epochs whose weights were kept, rising."""
+        return sorted(int(f.stem) for f in (self.path / "snapshots").glob("*.safetensors") if f.stem.isdecimal())
+
+    def sample_epochs(self, kind: str = "samples") -> list[int]:
+        """Return the epochs with a composed grid of that kind, rising."""
+        return sorted(int(f.stem) for f in (self.path / _plain(kind)).glob("*.png") if f.stem.isdecimal())
+
+    def sample(self, epoch: int, kind: str = "samples") -> Image.Image:
+        """Return the composed grid of one epoch."""
+        name = f"{_plain(kind)}/{int(epoch)}.png"
+        try:
+            with Image.open(io.BytesIO((self.path / name).read_bytes())) as image:
+                image.load()
+                return image.copy()
+        except FileNotFoundError:
+            raise self.broken(name, "it is missing") from None
+        except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
+            raise self.broken(name, f"it is no readable PNG ({error})") from None
+
+    def tables(self) -> list[str]:
+        """Return the names of the evaluation tables."""
+        return sorted(file.stem for file in (self.path / "tables").glob("*.csv"))
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return an evaluation table by name."""
+        file = self.path / "tables" / f"{_plain(name)}.csv"
+        if not file.exists():
+            raise self.broken(f"tables/{name}.csv", "it is missing")
+        return self._csv(file)
+
+    def has_weights(self) -> bool:
+        """Whether final weights were saved."""
+        return (self.path / "weights.safetensors").is_file()
+
+    def broken(self, name: str, what: str) -> RunError:
+        """Return the error that says what is wrong with one of the run's files."""
+        return RunError(f"{self.path / name}: {what}", remedy(self.origin))
+
+    def _csv(self, file: Path) -> pd.DataFrame:
+        name = str(file.relative_to(self.path))
+        try:
+            frame = pd.read_csv(file)
+        except FileNotFoundError:
+            raise self.broken(name, "it is missing") from None
+        except (OSError, ValueError) as error:  # pandas' parser and decoder errors are ValueErrors
+            raise self.broken(name, f"it is no readable CSV ({error})") from None
+        return frame
+
+
+def _plain(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
+        raise RunError(f"{name[:60]!r} is no name of a table or grid", "Use lower-case letters, digits, - and _")
+    return name
+
+
+def _validated(meta: object, path: Path, origin: str) -> Mapping[str, Any]:
+    def broken(what: str) -> RunError:
+        return RunError(f"{path / 'run.json'}: {what}", remedy(origin))
+
+    if not isinstance(meta, dict):
+        raise broken("it holds no JSON object")
+    if meta.get("schema") != SCHEMA:
+        raise broken(f"its schema is {str(meta.get('schema'))[:20]}, this version reads schema {SCHEMA}")
+    for key, kind in REQUIRED.items():
+        if not isinstance(meta.get(key), kind) or (kind is int and isinstance(meta[key], bool)):
+            raise broken(f"{key!r} is missing or of the wrong kind")
+    if meta["experiment"] not in EXPERIMENTS:
+        raise broken(f"there is no experiment {meta['experiment'][:60]!r}")
+    if meta["status"] not in STATUSES:
+        raise broken(f"{meta['status'][:40]!r} is no status")
+    for name, value in meta["metrics"].items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise broken(f"the metric {name!r} is not a finite number")
+    return meta
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A folder that should be a run and does not read: what the picker shows instead of the run."""
+
+    id: str
+    path: Path
+    error: RunError
+
+
+class RunStore:
+    """Finds runs under two roots: the shipped ones (never written) and the reader's own."""
+
+    def __init__(self, shipped: Path | None = None, own: Path | None = None) -> None:
+        self.roots = {SHIPPED: shipped or settings.shipped_root(), OWN: own or settings.runs_root()}
+
+    def scan(self, experiment: str | None = None) -> tuple[list[Run], list[Broken]]:
+        """Return the runs that read (shipped first, then own, newest first) and those that do not."""
+        runs: list[Run] = []
+        broken: list[Broken] = []
+        for origin, folder in self._folders(experiment):
+            try:
+                runs.append(self._read(folder, origin))
+            except RunError as error:
+                broken.append(Broken(f"{origin}/{folder.parent.name}/{folder.name}", folder, error))
+        shipped = sorted((r for r in runs if r.shipped), key=lambda r: (r.experiment, r.meta["created"], r.name))
+        own = sorted((r for r in runs if not r.shipped), key=lambda r: r.meta["created"], reverse=True)
+        return shipped + own, broken
+
+    def list(self, experiment: str | None = None) -> list[Run]:
+        """Return the runs that read; see :meth:`scan`."""
+        return self.scan(experiment)[0]
+
+    def get(self, run_id: str) -> Run:
+        """Return the run with that id; RunError if there is none or it does not read."""
+        for origin, folder in self._folders():
+            if run_id == f"{origin}/{folder.parent.name}/{folder.name}":
+                return self._read(folder, origin)
+        raise RunError(f"there is no run {run_id[:100]!r}", "Pick one of the runs that python -m core list shows")
+
+    def find(self, text: str) -> Run:
+        """Return a run by id or by ``experiment/name`` (an own run wins over a shipped one)."""
+        ids = [f"{origin}/{f.parent.name}/{f.name}" for origin, f in self._folders()]
+        for candidate in (text, f"{OWN}/{text}", f"{SHIPPED}/{text}"):
+            if candidate in ids:
+                return self.get(candidate)
+        return self.get(text)
+
+    def create(self, meta: Mapping[str, Any], name: str) -> Run:
+        """Make a reader's own run folder holding ``run.json``; RunError if the name is taken or unfit."""
+        from core.training.files import write_json
+
+        if not NAME.fullmatch(name):
+            raise RunError(f"{name[:60]!r} is no name for a run", "Use lower-case letters, digits and -, 64 at most")
+        path = self.roots[OWN] / str(meta["experiment"]) / name
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            raise RunError(f"there is a run {meta['experiment']}/{name} already", "Choose another name") from None
+        except OSError as error:
+            raise RunError(f"{path} cannot be made ({error.strerror})", "Point EPOCH_ATLAS_RUNS elsewhere") from None
+        write_json(path / "run.json", {"schema": SCHEMA, **meta, "name": name})
+        return self._read(path, OWN)
+
+    def delete(self, run_id: str) -> None:
+        """Delete a reader's own run; shipped runs are refused."""
+        for origin, folder in self._folders():
+            if run_id == f"{origin}/{folder.parent.name}/{folder.name}":
+                if origin == SHIPPED:
+                    raise RunError(f"{run_id} ships with the project", "Only your own runs can be deleted")
+                shutil.rmtree(folder)
+                return
+        raise RunError(f"there is no run {run_id[:100]!r}", "It may have been deleted already")
+
+    def _folders(self, experiment: str | None = None) -> list[tuple[str, Path]]:
+        found = []
+        for origin, root in self.roots.items():
+            for name in [experiment] if experiment else EXPERIMENTS:
+                folders = (root / name).iterdir() if (root / name).is_dir() else ()
+                found += [(origin, f) for f in sorted(folders) if NAME.fullmatch(f.name) and f.is_dir()]
+        return found
+
+    def _read(self, folder: Path, origin: str) -> Run:
+        if folder.is_symlink():
+            raise RunError(f"{folder} is a link", "Put the run's own folder there")
+        run = Run.read(folder, origin)
+        if run.experiment != folder.parent.name:
+            raise run.broken("run.json", f"it is of experiment {run.experiment!r}, not {folder.parent.name!r}")
+        return run

@@ -1,0 +1,69 @@
+"""Weights as safetensors: saving, loading and checking them. Imports torch; the run store does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as parse_tensors
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+
+from core.errors import RunError
+from core.training.files import write_bytes
+from core.training.runs import Run
+
+Modules = Mapping[str, nn.Module]
+
+
+def flatten(modules: Modules) -> dict[str, Tensor]:
+    """Return all parameters and buffers by ``module.path.name``, on the CPU."""
+    return {
+        f"{name}.{key}": value.detach().cpu().contiguous()
+        for name, module in modules.items()
+        for key, value in module.state_dict().items()
+    }
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], *, half: bool = False) -> None:
+    """Write tensors atomically; ``half`` stores floating-point ones in half precision."""
+    ready = {k: v.half() if half and v.is_floating_point() else v.clone() for k, v in tensors.items()}
+    write_bytes(path, to_bytes(ready))
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file; RunError naming the file if it is missing or corrupt."""
+    try:
+        return parse_tensors(path.read_bytes())
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing", "Pick another run or epoch, or train this one again") from None
+    except (SafetensorError, ValueError, OSError, KeyError) as error:
+        raise RunError(f"{path} is no readable safetensors file ({error})", "Train this run again") from None
+
+
+def restore(modules: Modules, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Copy tensors into the modules; RunError if names or shapes do not fit, before anything is changed."""
+    wanted = {f"{n}.{k}": v for n, m in modules.items() for k, v in m.state_dict().items()}
+    if wanted.keys() != tensors.keys():
+        odd = sorted(wanted.keys() ^ tensors.keys())
+        raise RunError(f"{path}: the tensors {odd[:3]} do not match the run's config", "Train this run again")
+    for key, value in wanted.items():
+        if value.shape != tensors[key].shape:
+            shapes = f"{tuple(tensors[key].shape)}, not {tuple(value.shape)}"
+            raise RunError(f"{path}: {key} has shape {shapes}", "Train this run again")
+    with torch.no_grad():
+        for key, value in wanted.items():
+            value.copy_(tensors[key])
+
+
+def load_weights(run: Run, modules: Modules, epoch: int | None = None) -> None:
+    """Load a run's final weights, or the snapshot of ``epoch``, into ``modules`` and set them to eval mode.
+
+    Raises RunError if the file is missing, corrupt or does not fit.
+    """
+    path = run.path / ("weights.safetensors" if epoch is None else f"snapshots/{int(epoch)}.safetensors")
+    restore(modules, load_tensors(path), path)
+    for module in modules.values():
+        module.eval()
