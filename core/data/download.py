@@ -1,0 +1,3 @@
+"""placeholder"""
+def download(name: str) -> None:
+    raise NotImplementedError

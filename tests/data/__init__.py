@@ -1,0 +1,1 @@
+"""Tests of core.data and core.errors."""
