@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,13 +114,14 @@ def fit(
             row, status = _epoch(task, recorder, epoch, epochs, seed)
         if status != "finished":
             break
-        row.update(task.validate(epoch))
+        with evaluating(task.modules), torch.inference_mode():
+            row.update(task.validate(epoch))
+            images = task.grids(epoch) if grids is None or epoch in grids else {}
         recorder.log(epoch, int(row.pop("step")), **row)
+        for kind, grid in images.items():
+            recorder.grid(epoch, grid, kind)
         if epoch in keep:
             save_tensors(recorder.path / f"snapshots/{epoch}.safetensors", flatten(task.exported), half=True)
-        if grids is None or epoch in grids:
-            for kind, images in task.grids(epoch).items():
-                recorder.grid(epoch, images, kind)
         save_resume(task, recorder.path, epoch, recorder.rows[-1]["step"])
         recorder.update(epochs_done=epoch, elapsed_s=round(recorder.elapsed_s, 3))
         recorder.progress(epoch, epochs, force=True)
@@ -128,6 +130,19 @@ def fit(
     if recorder.epochs_done:
         save_tensors(recorder.path / "weights.safetensors", flatten(task.exported))
     return status
+
+
+@contextmanager
+def evaluating(modules: Mapping[str, nn.Module]) -> Iterator[None]:
+    """Put modules into eval mode for a while, and back into the modes they were in."""
+    were = {name: module.training for name, module in modules.items()}
+    for module in modules.values():
+        module.eval()
+    try:
+        yield
+    finally:
+        for name, module in modules.items():
+            module.train(were[name])
 
 
 def _epoch(task: Task, recorder: Recorder, epoch: int, epochs: int, seed: int) -> tuple[dict[str, float], str]:
