@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -61,7 +62,7 @@ class AISOptions:
 
 @dataclass(frozen=True)
 class AISEstimates:
-    """Per-image results, shape (n,): log p(x) in nats, its standard error, effective chains, share of accepted moves."""
+    """Per image, shape (n,): log p(x) in nats, its standard error, effective chains, share of accepted moves."""
 
     log_prob: Tensor
     standard_error: Tensor
@@ -175,10 +176,8 @@ def _anneal(
         if step_sizes is not None:
             step = step_sizes[index - 1][:, None]
         used.append(step[:, 0])
-        beta = betas[index]
-        z, ratio, moved = hmc_move(
-            lambda at, beta=beta: path.value_and_gradient(at, beta), z, step, options.n_leapfrog, generator
-        )
+        log_density = partial(path.value_and_gradient, beta=betas[index])
+        z, ratio, moved = hmc_move(log_density, z, step, options.n_leapfrog, generator)
         share = moved.float().mean(1)
         accepted += share
         if step_sizes is None:

@@ -172,7 +172,7 @@ def sampling_conditional(decode: Callable[[Tensor], Tensor], likelihood: str, si
             return agreement - torch.nn.functional.softplus(logits).sum(2)
         error = logits.sigmoid_().sub_(x[:, None]).view(n * m, -1)
         # A norm reads the buffer once; squaring first would write it again.
-        squared = torch.linalg.vector_norm(error, dim=1).square_().view(n, m)
+        squared: Tensor = torch.linalg.vector_norm(error, dim=1).square_().view(n, m)
         return squared.mul_(-0.5 / sigma**2).sub_(x.shape[1] * (math.log(sigma) + 0.5 * math.log(2 * math.pi)))
 
     return conditional
@@ -213,14 +213,15 @@ def weight_chunks(
     if rows < 1:
         needed = image_bytes + row_bytes
         raise ConfigError(
-            f"{n_samples} samples do not fit into {memory_bytes:,} bytes", f"Allow at least {needed:,} bytes or take fewer"
+            f"{n_samples} samples do not fit into {memory_bytes:,} bytes",
+            f"Allow at least {needed:,} bytes or take fewer samples",
         )
     step = max(1, memory_bytes // whole)
     order = range(len(x)) if indices is None else indices
     for start in range(0, len(x), step):
         images = slice(start, min(start + step, len(x)))
-        noise = torch.stack([image_noise(seed, order[i], n_samples, mu.shape[1]) for i in range(images.start, images.stop)])
-        noise = noise.to(mu)  # (images, M, latent_dim)
+        streams = [image_noise(seed, order[i], n_samples, mu.shape[1]) for i in range(images.start, images.stop)]
+        noise = torch.stack(streams).to(mu)  # (images, M, latent_dim)
         log_w = x.new_empty(len(noise), n_samples)
         log_px = torch.empty_like(log_w)
         for first in range(0, n_samples, rows):

@@ -121,9 +121,8 @@ def test_sampling_conditional_equals_torch_distributions(likelihood: str) -> Non
     z = 3 * torch.randn(3, 5, 4, dtype=torch.float64)
     found = sampling_conditional(decode, likelihood, 0.4)(x, z)
     logits = decode(z)
-    oracle = (
-        torch.distributions.Normal(logits.sigmoid(), 0.4) if likelihood == "gaussian" else torch.distributions.Bernoulli(logits=logits)
-    )
+    normal, bernoulli = torch.distributions.Normal, torch.distributions.Bernoulli
+    oracle = normal(logits.sigmoid(), 0.4) if likelihood == "gaussian" else bernoulli(logits=logits)
     assert torch.allclose(found, oracle.log_prob(x[:, None].expand_as(logits)).sum(-1), atol=1e-9)
 
 

@@ -11,7 +11,8 @@ def test_a_new_table_is_the_prior() -> None:
     table = LatentTable(5, 3)
     mu, logvar = table(torch.tensor([0, 4]))
     assert mu.shape == logvar.shape == (2, 3)
-    assert not mu.any() and not logvar.any()
+    assert not mu.any()
+    assert not logvar.any()
     assert len(table) == 5
 
 
@@ -30,7 +31,7 @@ def test_a_batch_changes_only_its_rows_and_its_gradient_is_its_size() -> None:
         mu, logvar = table(torch.tensor([7, 20]))
         optimizer.zero_grad()
         ((mu - 1).square().sum() + logvar.sum()).backward()
-        assert table.rows.grad is not None and table.rows.grad.is_sparse
+        assert table.rows.grad.is_sparse
         assert table.rows.grad._nnz() == 2
         optimizer.step()
     changed = (table.rows.detach() != 0).any(dim=1).nonzero().flatten()
