@@ -21,6 +21,7 @@ class AtlasError(Exception):
         super().__init__(self.problem, self.remedy)
 
     def __str__(self) -> str:
+        """Return the problem and the remedy as one line."""
         return f"{self.problem}. {self.remedy}."
 
 

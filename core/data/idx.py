@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.catalogue import SIDE
+from core.data.catalogue import SIDE, DatasetInfo
 from core.data.files import zipped
 from core.errors import DataError
 
@@ -26,68 +26,67 @@ UNSIGNED_BYTE = 8
 IMAGES_PER_READ = 1_000
 
 
-def damaged(path: Path, what: str) -> DataError:
+def damaged(info: DatasetInfo, path: Path, what: str) -> DataError:
     """Return the error for a file that is there but is not what it should be."""
-    return DataError(f"{path} is damaged: {what}", "Delete it and download the data set again")
+    return DataError(f"{path} is damaged: {what}", f"Delete it and run `python -m core data {info.name}`")
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
+def _opened(info: DatasetInfo, path: Path) -> Iterator[tuple[BinaryIO, Path]]:
     """Open the unpacked file or, where there is none, its gzipped twin; give the handle and the path used."""
     used = path if path.exists() else zipped(path)
     try:
         with cast(BinaryIO, gzip.open(used, "rb")) if used != path else path.open("rb") as file:
             yield file, used
     except EOFError:
-        raise damaged(used, "it ends too early") from None
+        raise damaged(info, used, "it ends too early") from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise damaged(used, f"it does not unpack ({error})") from None
+        raise damaged(info, used, f"it does not unpack ({error})") from None
     except FileNotFoundError:
-        raise DataError(f"{path} is missing", "Download the data set") from None
+        raise DataError(f"{path} is missing", f"Run `python -m core data {info.name}`") from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise DataError(f"{used} cannot be read ({reason})", "Check the file and its permissions") from None
 
 
-def _read_header(file: BinaryIO, path: Path, shape: tuple[int, ...]) -> None:
+def _read_header(info: DatasetInfo, file: BinaryIO, path: Path, shape: tuple[int, ...]) -> None:
     """Read the header and check that it announces unsigned bytes of this shape."""
-    length = 4 + 4 * len(shape)
-    header = file.read(length)
-    if len(header) < length:
-        raise damaged(path, "it ends too early")
-    zeros, code, dimensions = struct.unpack(">HBB", header[:4])
-    if (zeros, code, dimensions) != (0, UNSIGNED_BYTE, len(shape)):
-        expected = struct.pack(">HBB", 0, UNSIGNED_BYTE, len(shape)).hex()
-        raise damaged(path, f"it begins with {header[:4].hex()} where {expected} is expected")
-    found = struct.unpack(f">{dimensions}I", header[4:])
+    begin = file.read(4)
+    expected = struct.pack(">HBB", 0, UNSIGNED_BYTE, len(shape))
+    if len(begin) == len(expected) and begin != expected:
+        raise damaged(info, path, f"it begins with {begin.hex()} where {expected.hex()} is expected")
+    sizes = file.read(4 * len(shape))
+    if len(sizes) < 4 * len(shape):
+        raise damaged(info, path, "it ends too early")
+    found = struct.unpack(f">{len(shape)}I", sizes)
     if found != shape:
-        raise damaged(path, f"it announces shape {found} where {shape} is expected")
+        raise damaged(info, path, f"it announces shape {found} where {shape} is expected")
 
 
-def _read_values(file: BinaryIO, path: Path, count: int) -> NDArray[np.uint8]:
+def _read_values(info: DatasetInfo, file: BinaryIO, path: Path, count: int) -> NDArray[np.uint8]:
     values = np.frombuffer(file.read(count), dtype=np.uint8)
     if len(values) < count:
-        raise damaged(path, "it ends too early")
+        raise damaged(info, path, "it ends too early")
     return values
 
 
-def _check_end(file: BinaryIO, path: Path) -> None:
+def _check_end(info: DatasetInfo, file: BinaryIO, path: Path) -> None:
     # reading on past the values also makes gzip compare its checksum
     if file.read(1):
-        raise damaged(path, "it goes on after its last value")
+        raise damaged(info, path, "it goes on after its last value")
 
 
-def read_labels(path: Path, count: int, n_classes: int) -> NDArray[np.int64]:
+def read_labels(info: DatasetInfo, path: Path, count: int) -> NDArray[np.int64]:
     """Read a label file.
 
     Parameters
     ----------
+    info : DatasetInfo
+        The data set the file belongs to: bounds the labels, and names the remedy in errors.
     path : Path
         The unpacked file; where there is none, the ``.gz`` beside it is read.
     count : int
         Number of labels that the file must hold.
-    n_classes : int
-        Labels must lie in ``0 … n_classes - 1``.
 
     Returns
     -------
@@ -98,22 +97,25 @@ def read_labels(path: Path, count: int, n_classes: int) -> NDArray[np.int64]:
     DataError
         If the file is missing, unreadable, truncated, too long, or not of this kind and count.
     """
-    with _opened(path) as (file, used):
-        _read_header(file, used, (count,))
-        labels = _read_values(file, used, count)
-        _check_end(file, used)
-        if count and labels.max() >= n_classes:
-            raise damaged(used, f"it holds the label {labels.max()}; the largest allowed is {n_classes - 1}")
+    with _opened(info, path) as (file, used):
+        _read_header(info, file, used, (count,))
+        labels = _read_values(info, file, used, count)
+        _check_end(info, file, used)
+        if labels.max(initial=0) >= len(info.classes):
+            largest = len(info.classes) - 1
+            raise damaged(info, used, f"it holds the label {labels.max()}; the largest allowed is {largest}")
     return labels.astype(np.int64)
 
 
-def read_images(path: Path, count: int, place: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
+def read_images(info: DatasetInfo, path: Path, count: int, place: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
     """Read an image file straight into the order in which the images are kept.
 
     The file is read in blocks and each block is put in place, so that reordering never costs a second copy.
 
     Parameters
     ----------
+    info : DatasetInfo
+        The data set the file belongs to: bounds the labels, and names the remedy in errors.
     path : Path
         The unpacked file; where there is none, the ``.gz`` beside it is read.
     count : int
@@ -132,11 +134,11 @@ def read_images(path: Path, count: int, place: NDArray[np.int64] | None = None) 
         As for :func:`read_labels`.
     """
     images = np.empty((count, SIDE, SIDE), dtype=np.uint8)
-    with _opened(path) as (file, used):
-        _read_header(file, used, (count, SIDE, SIDE))
+    with _opened(info, path) as (file, used):
+        _read_header(info, file, used, (count, SIDE, SIDE))
         for start in range(0, count, IMAGES_PER_READ):
             stop = min(start + IMAGES_PER_READ, count)
-            block = _read_values(file, used, (stop - start) * SIDE * SIDE).reshape(-1, SIDE, SIDE)
+            block = _read_values(info, file, used, (stop - start) * SIDE * SIDE).reshape(-1, SIDE, SIDE)
             images[slice(start, stop) if place is None else place[start:stop]] = block
-        _check_end(file, used)
+        _check_end(info, file, used)
     return images
