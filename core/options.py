@@ -11,7 +11,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from core.errors import ConfigError
 
@@ -48,9 +48,10 @@ class Option:
         if self.kind is bool:
             return "true or false"
         noun = "a whole number" if self.kind is int else "a number"
-        if self.low is not None and self.high is not None:
-            return f"{noun} from {self.low:g} to {self.high:g}"
-        return noun
+        low, high = (None if bound is None else f"{bound:.15g}" for bound in (self.low, self.high))
+        if low and high:
+            return f"{noun} from {low} to {high}"
+        return f"{noun} of at least {low}" if low else f"{noun} of at most {high}" if high else noun
 
     def check(self, value: object) -> Scalar:
         """Return ``value`` as this option's type, or raise ConfigError saying what is allowed."""
@@ -63,7 +64,7 @@ class Option:
             if isinstance(value, float) and value.is_integer():
                 return self._in_range(int(value))
         elif self.kind is float:
-            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            if isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value):
                 return self._in_range(float(value))
         elif isinstance(value, str) and (not self.choices or value in self.choices):
             return value
@@ -79,18 +80,32 @@ class Option:
         if self.kind is str:
             return self.check(word)
         try:
-            number = self.kind(word)
+            number = int(word) if self.kind is int else float(word)
         except ValueError:
             raise self._refusal(text) from None
         return self.check(number)
 
-    def _in_range(self, value: Any) -> Scalar:
+    def _in_range(self, value: int | float) -> Scalar:
         if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
             raise self._refusal(value)
         return value
 
     def _refusal(self, value: object) -> ConfigError:
-        return ConfigError(f"{self.name} = {str(value)[:60]!r} is not allowed", f"Give {self.allowed} ({self.meaning})")
+        shown = repr(value[:60] if isinstance(value, str) else value)[:60] if _printable(value) else "a huge number"
+        return ConfigError(f"{self.name} = {shown} is not allowed", f"Give {self.allowed} ({self.meaning})")
+
+
+def _is_finite(value: int | float) -> bool:
+    """Whether a number is finite as a float (an int may be too large for one)."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _printable(value: object) -> bool:
+    # Python refuses to print an int of more than 4,300 digits
+    return not isinstance(value, int) or value.bit_length() < 10_000
 
 
 def option(
@@ -135,7 +150,9 @@ class Config:
     def options(cls) -> tuple[Option, ...]:
         """Return the config's options in the order of declaration."""
         return tuple(
-            Option(name=field.name, kind=cls._kinds[str(field.type)], default=field.default, **field.metadata)  # type: ignore[arg-type]
+            Option(
+                name=field.name, kind=cls._kinds[str(field.type)], default=cast(Scalar, field.default), **field.metadata
+            )
             for field in dataclasses.fields(cls)
         )
 
@@ -151,7 +168,8 @@ class Config:
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Self:
         """Build a config from plain values; unknown keys are an error."""
-        return cls(**{name: cls.option(name).check(value) for name, value in values.items()})
+        checked: dict[str, Any] = {name: cls.option(name).check(value) for name, value in values.items()}
+        return cls(**checked)
 
     @classmethod
     def parse(cls, pairs: Iterable[str]) -> dict[str, Scalar]:
@@ -169,5 +187,5 @@ class Config:
         return dataclasses.asdict(self)
 
     def changed(self, **values: Scalar) -> Self:
-        """Return a copy with some fields changed (checked)."""
-        return dataclasses.replace(self, **values)
+        """Return a copy with some fields changed; they are checked as in :meth:`from_dict`."""
+        return self.from_dict({**self.to_dict(), **values})

@@ -6,10 +6,10 @@ variable                    meaning                                             
 EPOCH_ATLAS_RUNS            folder of the reader's own runs                           ``runs/``
 EPOCH_ATLAS_DATA            folder of downloaded data sets                            per-user cache
 EPOCH_ATLAS_READONLY        ``1`` hides and refuses training (public deployments)     off
-EPOCH_ATLAS_MAX_EPOCHS      most epochs a training from the page may ask for          1000
+EPOCH_ATLAS_MAX_EPOCHS      most epochs a training from a page may ask for            1000
 EPOCH_ATLAS_MAX_QUEUE       most jobs queued or running at once                       8
 EPOCH_ATLAS_WORKERS         jobs that run at the same time                            1
-EPOCH_ATLAS_THREADS         torch threads of one job                                  all cores
+EPOCH_ATLAS_THREADS         torch threads of one training                             cores / workers
 EPOCH_ATLAS_DASK            address of a Dask scheduler that runs the jobs            none
 ==========================  ========================================================  =================
 """
@@ -28,7 +28,7 @@ def _whole_number(name: str, default: int, low: int = 1) -> int:
     text = os.environ.get(name, "").strip()
     if not text:
         return default
-    if not text.isdecimal() or int(text) < low:
+    if not (text.isascii() and text.isdecimal() and len(text) < 10) or int(text) < low:
         raise ConfigError(f"{name} is {text[:40]!r}", f"Set it to a whole number of at least {low}, or unset it")
     return int(text)
 
@@ -40,7 +40,11 @@ def shipped_root() -> Path:
 
 def runs_root() -> Path:
     """Folder of the reader's own runs."""
-    return Path(os.environ.get("EPOCH_ATLAS_RUNS") or ROOT / "runs").expanduser().resolve()
+    named = os.environ.get("EPOCH_ATLAS_RUNS", "").strip()
+    try:
+        return Path(named or ROOT / "runs").expanduser().resolve()
+    except (RuntimeError, OSError) as error:  # an unknown ~user, or links that run in a circle
+        raise ConfigError(f"EPOCH_ATLAS_RUNS is {named[:100]!r} ({error})", "Set it to a folder, or unset it") from None
 
 
 def read_only() -> bool:
@@ -64,8 +68,9 @@ def workers() -> int:
 
 
 def threads() -> int:
-    """Torch threads of one training process."""
-    return _whole_number("EPOCH_ATLAS_THREADS", os.cpu_count() or 1)
+    """Torch threads of one training process: never more than there are cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _whole_number("EPOCH_ATLAS_THREADS", max(1, cores // workers())))
 
 
 def dask_address() -> str | None:

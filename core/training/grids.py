@@ -11,7 +11,8 @@ GAP_GREY = 128
 
 def to_uint8(images: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Return images in [0, 1] as uint8; values outside are clipped, NaN becomes 0."""
-    return np.round(np.clip(np.nan_to_num(images), 0, 1) * 255).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.round(np.clip(np.nan_to_num(images), 0, 1) * 255).astype(np.uint8)
+    return levels
 
 
 def compose(images: NDArray[np.uint8], gap: int = GAP) -> NDArray[np.uint8]:
@@ -28,7 +29,9 @@ def compose(images: NDArray[np.uint8], gap: int = GAP) -> NDArray[np.uint8]:
         Shape (rows * (height + gap) - gap, columns * (width + gap) - gap[, 3]), uint8.
     """
     if images.ndim not in (4, 5) or images.dtype != np.uint8:
-        raise ValueError(f"expected uint8 of shape (rows, columns, height, width[, 3]), got {images.dtype} {images.shape}")
+        raise ValueError(
+            f"expected uint8 of shape (rows, columns, height, width[, 3]), got {images.dtype} {images.shape}"
+        )
     rows, columns, height, width = images.shape[:4]
     shape = (rows * (height + gap) - gap, columns * (width + gap) - gap, *images.shape[4:])
     sheet = np.full(shape, GAP_GREY, np.uint8)

@@ -1,7 +1,8 @@
 """The one training loop. A chapter gives it a :class:`Task`; it gives back history, snapshots and grids.
 
-All randomness of an epoch is derived from (seed, epoch) alone. A run resumed after epoch k therefore
-needs only weights and optimiser state to continue bit for bit (on the CPU), and no generator state.
+All randomness of an epoch is derived from (seed, epoch) alone: of torch's generators, that is; a task that draws from
+``random`` or ``numpy.random`` seeds them itself. A run resumed after epoch k therefore needs only weights and optimiser
+state to continue bit for bit (on the CPU, with the same number of threads), and no generator state.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.errors import RunError
 from core.training.files import write_json
-from core.training.recorder import Recorder
+from core.training.recorder import START_OVER, Recorder
 from core.training.weights import flatten, load_tensors, restore, save_tensors
 
 STREAMS = {"init": 0, "training": 1, "evaluation": 2, "demo": 3}
@@ -99,34 +101,35 @@ def fit(
 ) -> str:
     """Train until done, stopped or diverged; return that status and record everything on the way.
 
-    A stop is heard at every step and gives up the epoch in progress: the run ends, and can be resumed, at
-    the end of its last whole epoch. A loss that is NaN or infinite ends the run as ``diverged`` with a row
-    at that step. Grids are written every epoch unless ``grid_epochs`` says otherwise.
+    A stop (the run's stop file, or KeyboardInterrupt) is heard at every step and gives up the epoch in progress: the
+    run ends, and can be resumed, at the end of its last whole epoch. A training or validation loss that is NaN or
+    infinite ends the run as ``diverged`` with a row at that step. Grids are written every epoch unless ``grid_epochs``
+    says otherwise.
     """
     first = _resume(task, recorder)
-    recorder.rewind(first)
-    recorder.meta["resumed_at"] = first
-    keep, grids = set(snapshot_epochs), None if grid_epochs is None else set(grid_epochs)
+    keep, shown = set(snapshot_epochs), None if grid_epochs is None else set(grid_epochs)
     status = "finished"
-    for epoch in range(first + 1, epochs + 1):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seeded(seed, "training", epoch).initial_seed())  # for layers with no generator argument
-            row, status = _epoch(task, recorder, epoch, epochs, seed)
-        if status != "finished":
-            break
-        with evaluating(task.modules), torch.inference_mode():
-            row.update(task.validate(epoch))
-            images = task.grids(epoch) if grids is None or epoch in grids else {}
-        recorder.log(epoch, int(row.pop("step")), **row)
-        for kind, grid in images.items():
-            recorder.grid(epoch, grid, kind)
-        if epoch in keep:
-            save_tensors(recorder.path / f"snapshots/{epoch}.safetensors", flatten(task.exported), half=True)
-        save_resume(task, recorder.path, epoch, recorder.rows[-1]["step"])
-        recorder.update(epochs_done=epoch, elapsed_s=round(recorder.elapsed_s, 3))
-        recorder.progress(epoch, epochs, force=True)
+    try:
+        for epoch in range(first + 1, epochs + 1):
+            row, images, status = _epoch(task, recorder, epoch, epochs, seed, show=shown is None or epoch in shown)
+            if status != "finished":
+                break
+            recorder.log(epoch, **row)
+            for kind, grid in images.items():
+                recorder.grid(epoch, grid, kind)
+            if epoch in keep:
+                save_tensors(recorder.path / f"snapshots/{epoch}.safetensors", flatten(task.exported), half=True)
+            save_resume(task, recorder.path, epoch, recorder.rows[-1]["step"])
+            recorder.update(epochs_done=epoch, elapsed_s=round(recorder.elapsed_s, 3))
+            recorder.progress(epoch, epochs, force=True)
+    except KeyboardInterrupt:
+        status = "stopped"
+    recorder.stopping = status == "stopped"
     if status != "finished":
         _resume(task, recorder)
+    if status == "diverged":
+        recorder.log(epoch, **row)
+        recorder.update(diverged_at={"epoch": epoch, "step": recorder.rows[-1]["step"]})
     if recorder.epochs_done:
         save_tensors(recorder.path / "weights.safetensors", flatten(task.exported))
     return status
@@ -145,8 +148,26 @@ def evaluating(modules: Mapping[str, nn.Module]) -> Iterator[None]:
             module.train(were[name])
 
 
-def _epoch(task: Task, recorder: Recorder, epoch: int, epochs: int, seed: int) -> tuple[dict[str, float], str]:
-    """Run one epoch; return its means per example with the step count, and how it ended."""
+def _epoch(
+    task: Task, recorder: Recorder, epoch: int, epochs: int, seed: int, *, show: bool
+) -> tuple[dict[str, Any], Mapping[str, np.ndarray], str]:
+    """Train and validate one epoch; return its history row, its grids where it is shown, and how it ended."""
+    images: Mapping[str, np.ndarray] = {}
+    with torch.random.fork_rng(devices=[]):  # for layers that take no generator, such as dropout
+        torch.manual_seed(seeded(seed, "training", epoch).initial_seed())
+        row, status = _train(task, recorder, epoch, epochs, seed)
+        if status == "finished":
+            torch.manual_seed(seeded(seed, "evaluation", epoch).initial_seed())
+            with evaluating(task.modules), torch.inference_mode():
+                row.update(task.validate(epoch))
+                images = task.grids(epoch) if show else {}
+    if status == "finished" and not math.isfinite(row.get("validation_loss", 0.0)):
+        status = "diverged"
+    return row, images, status
+
+
+def _train(task: Task, recorder: Recorder, epoch: int, epochs: int, seed: int) -> tuple[dict[str, Any], str]:
+    """Take the steps of one epoch; return the step count with the means per example, and how it ended."""
     generator = seeded(seed, "training", epoch)
     batches = task.batches(epoch, generator)
     n_batches = len(batches)  # type: ignore[arg-type]
@@ -165,9 +186,7 @@ def _epoch(task: Task, recorder: Recorder, epoch: int, epochs: int, seed: int) -
         # On a GPU reading the loss waits for it, so it is looked at now and then; on the CPU it is free.
         look = terms["loss"].device.type == "cpu" or index % CHECK_EVERY == 0 or index == n_batches
         if look and not math.isfinite(float(sums["loss"])):
-            recorder.log(epoch, step, **{f"train_{k}": float(v) for k, v in terms.items()})
-            recorder.update(diverged_at={"epoch": epoch, "step": step})
-            return {}, "diverged"
+            return {"step": step, **{f"train_{name}": float(value) for name, value in terms.items()}}, "diverged"
         recorder.progress(epoch - 1 + index / n_batches, epochs)
         if recorder.stop_requested():
             return {}, "stopped"
@@ -178,35 +197,59 @@ def save_resume(task: Task, path: Path, epoch: int, step: float) -> None:
     """Write what continuing after ``epoch`` needs: all modules in full precision and the optimisers' state.
 
     The tensors are written under a name of their epoch before ``resume.json`` points to them, so a kill
-    between the two leaves the previous pair whole.
+    between the two leaves the previous pair whole. What schedules have made of the optimisers' rates is kept too.
     """
     tensors = {f"module.{key}": value for key, value in flatten(task.modules).items()}
     for name, optimizer in task.optimizers.items():
         for index, state in optimizer.state_dict()["state"].items():
             for key, value in state.items():
+                if value is None:
+                    continue
                 tensors[f"optimizer.{name}.{index}.{key}"] = torch.as_tensor(value).detach().cpu().contiguous()
+    rates = {
+        name: [
+            {k: v for k, v in group.items() if isinstance(v, float) and math.isfinite(v)}
+            for group in optimizer.param_groups
+        ]
+        for name, optimizer in task.optimizers.items()
+    }
     file = path / f"resume-{epoch}.safetensors"
     save_tensors(file, tensors)
-    write_json(path / "resume.json", {"epoch": epoch, "step": int(step), "tensors": file.name})
+    write_json(path / "resume.json", {"epoch": epoch, "step": int(step), "rates": rates})
     for old in path.glob("resume-*.safetensors"):
         if old != file:
             old.unlink(missing_ok=True)
 
 
 def _resume(task: Task, recorder: Recorder) -> int:
-    """Load the last resume point into the task and return its epoch; 0 where there is none."""
+    """Load the last resume point into the task and the recorder; return its epoch, 0 where there is none."""
     point = recorder.read_resume()
     if point is None:
+        recorder.begin(0, 0)
         return 0
-    path = recorder.path / f"resume-{int(point['epoch'])}.safetensors"
+    epoch = int(point["epoch"])
+    recorder.begin(epoch, point["step"])
+    path = recorder.path / f"resume-{epoch}.safetensors"
     tensors = load_tensors(path)
     modules = {k.removeprefix("module."): v for k, v in tensors.items() if k.startswith("module.")}
     restore(task.modules, modules, path)
     for name, optimizer in task.optimizers.items():
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            if key.startswith(f"optimizer.{name}."):
-                index, entry = key.removeprefix(f"optimizer.{name}.").split(".", 1)
-                state.setdefault(int(index), {})[entry] = value
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return int(point["epoch"])
+        try:
+            _restore_optimizer(optimizer, tensors, f"optimizer.{name}.", point["rates"][name])
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise RunError(f"{path}: the state of optimiser {name!r} does not fit ({error})", START_OVER) from None
+    return epoch
+
+
+def _restore_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], prefix: str, rates: list[dict[str, float]]
+) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith(prefix):
+            index, entry = key.removeprefix(prefix).split(".", 1)
+            state.setdefault(int(index), {})[entry] = value.clone()
+    groups = optimizer.state_dict()["param_groups"]
+    for group, saved in zip(groups, rates, strict=True):
+        group.update({key: float(value) for key, value in saved.items() if key in group})
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -9,14 +9,17 @@ store looks them up among the folders it has listed and never joins them into a 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
-import json
-import math
 import re
+import secrets
 import shutil
-from collections.abc import Mapping
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,12 +31,18 @@ from core import settings
 from core.configs import EXPERIMENTS, experiment
 from core.errors import ConfigError, RunError
 from core.options import Config
+from core.training.files import parse_json, read_inside, reason, write_json
+from core.training.locks import held
 
 SCHEMA = 1
 STATUSES = ("queued", "running", "finished", "stopped", "failed", "diverged")
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+EPOCH = re.compile(r"0|[1-9][0-9]{0,6}")
 SHIPPED, OWN = "shipped", "own"
-REQUIRED = {
+LOCK, TICKET = "lock", "ticket"  # held by the process that trains the run, and by the one that has queued it
+MOST_BYTES = {"json": 1 << 20, "csv": 1 << 26, "png": 1 << 25}
+MOST_PIXELS = 1 << 24  # of a grid: 16 million, 48 MB in memory
+REQUIRED: dict[str, type | tuple[type, ...]] = {
     "experiment": str,
     "name": str,
     "config": dict,
@@ -56,6 +65,11 @@ def remedy(origin: str) -> str:
     return "Delete this run and train it again"
 
 
+def empty_history() -> pd.DataFrame:
+    """Return the history of a run whose first epoch has not ended."""
+    return pd.DataFrame({"epoch": [], "step": [], "elapsed_s": []})
+
+
 @dataclass(frozen=True)
 class Run:
     """One run folder, read lazily; ``meta`` is its validated ``run.json``."""
@@ -69,11 +83,11 @@ class Run:
         """Read and validate ``run.json`` of a folder; raise RunError naming what is wrong."""
         file = path / "run.json"
         try:
-            meta = json.loads(file.read_bytes())
+            meta = parse_json(read_inside(path, "run.json", MOST_BYTES["json"]))
         except FileNotFoundError:
             raise RunError(f"{file} is missing", remedy(origin)) from None
         except (OSError, ValueError) as error:
-            raise RunError(f"{file} is not readable JSON ({error})", remedy(origin)) from None
+            raise RunError(f"{file} is not readable JSON ({reason(error)})", remedy(origin)) from None
         return cls(path, origin, _validated(meta, path, origin))
 
     @property
@@ -130,39 +144,42 @@ class Run:
 
         Empty (with those columns) before the first epoch has ended.
         """
-        file = self.path / "history.csv"
-        if not file.exists() and self.status != "finished":
-            return pd.DataFrame({"epoch": [], "step": [], "elapsed_s": []})
-        frame = self._csv(file)
+        if self.status != "finished" and not (self.path / "history.csv").exists():
+            return empty_history()
+        frame = self._csv("history.csv")
         missing = {"epoch", "step", "elapsed_s"} - set(frame.columns)
         if missing:
             raise self.broken("history.csv", f"it lacks the columns {sorted(missing)}")
         textual = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name])]
         if textual:
             raise self.broken("history.csv", f"the columns {textual} hold text")
+        if not all(pd.api.types.is_integer_dtype(frame[name]) for name in ("epoch", "step")):
+            raise self.broken("history.csv", "its epochs or steps are no whole numbers")
         if not frame["epoch"].is_monotonic_increasing:
             raise self.broken("history.csv", "its epochs do not rise")
         return frame
 
     def snapshots(self) -> list[int]:
         """Return the epochs whose weights were kept, rising."""
-        return sorted(int(f.stem) for f in (self.path / "snapshots").glob("*.safetensors") if f.stem.isdecimal())
+        return self._epochs("snapshots", "safetensors")
 
     def sample_epochs(self, kind: str = "samples") -> list[int]:
         """Return the epochs with a composed grid of that kind, rising."""
-        return sorted(int(f.stem) for f in (self.path / _plain(kind)).glob("*.png") if f.stem.isdecimal())
+        return self._epochs(_plain(kind), "png")
 
     def sample(self, epoch: int, kind: str = "samples") -> Image.Image:
         """Return the composed grid of one epoch."""
         name = f"{_plain(kind)}/{int(epoch)}.png"
         try:
-            with Image.open(io.BytesIO((self.path / name).read_bytes())) as image:
+            data = read_inside(self.path, name, MOST_BYTES["png"])
+            _check_size(data)
+            with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
                 image.load()
                 return image.copy()
         except FileNotFoundError:
             raise self.broken(name, "it is missing") from None
-        except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
-            raise self.broken(name, f"it is no readable PNG ({error})") from None
+        except (OSError, UnidentifiedImageError, SyntaxError, ValueError, struct.error, zlib.error) as error:
+            raise self.broken(name, f"it is no readable PNG ({reason(error)})") from None
 
     def tables(self) -> list[str]:
         """Return the names of the evaluation tables."""
@@ -170,10 +187,7 @@ class Run:
 
     def table(self, name: str) -> pd.DataFrame:
         """Return an evaluation table by name."""
-        file = self.path / "tables" / f"{_plain(name)}.csv"
-        if not file.exists():
-            raise self.broken(f"tables/{name}.csv", "it is missing")
-        return self._csv(file)
+        return self._csv(f"tables/{_plain(name)}.csv")
 
     def has_weights(self) -> bool:
         """Whether final weights were saved."""
@@ -183,15 +197,28 @@ class Run:
         """Return the error that says what is wrong with one of the run's files."""
         return RunError(f"{self.path / name}: {what}", remedy(self.origin))
 
-    def _csv(self, file: Path) -> pd.DataFrame:
-        name = str(file.relative_to(self.path))
+    def _epochs(self, folder: str, suffix: str) -> list[int]:
+        files = (self.path / folder).glob(f"*.{suffix}")
+        return sorted(int(file.stem) for file in files if EPOCH.fullmatch(file.stem))
+
+    def _csv(self, name: str) -> pd.DataFrame:
         try:
-            frame = pd.read_csv(file)
+            data = read_inside(self.path, name, MOST_BYTES["csv"])
+            # floats as they were written: resuming rewrites them
+            return pd.read_csv(io.BytesIO(data), float_precision="round_trip", low_memory=False)
         except FileNotFoundError:
             raise self.broken(name, "it is missing") from None
-        except (OSError, ValueError) as error:  # pandas' parser and decoder errors are ValueErrors
-            raise self.broken(name, f"it is no readable CSV ({error})") from None
-        return frame
+        except (OSError, ValueError, OverflowError) as error:  # pandas' parser and decoder errors are ValueErrors
+            raise self.broken(name, f"it is no readable CSV ({reason(error)})") from None
+
+
+def _check_size(png: bytes) -> None:
+    """Raise ValueError unless the header announces a PNG that fits into memory."""
+    if len(png) < 24 or png[:8] != b"\x89PNG\r\n\x1a\n":
+        raise ValueError("it does not begin as one")
+    width, height = struct.unpack(">II", png[16:24])
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"{width} x {height} is more than {MOST_PIXELS:,} pixels")
 
 
 def _plain(name: str) -> str:
@@ -209,15 +236,24 @@ def _validated(meta: object, path: Path, origin: str) -> Mapping[str, Any]:
     if meta.get("schema") != SCHEMA:
         raise broken(f"its schema is {str(meta.get('schema'))[:20]}, this version reads schema {SCHEMA}")
     for key, kind in REQUIRED.items():
-        if not isinstance(meta.get(key), kind) or (kind is int and isinstance(meta[key], bool)):
+        if not isinstance(meta.get(key), kind) or isinstance(meta[key], bool):
             raise broken(f"{key!r} is missing or of the wrong kind")
     if meta["experiment"] not in EXPERIMENTS:
         raise broken(f"there is no experiment {meta['experiment'][:60]!r}")
     if meta["status"] not in STATUSES:
         raise broken(f"{meta['status'][:40]!r} is no status")
+    if not isinstance(meta["data"].get("name"), str):
+        raise broken("it does not name its data")
+    for key in ("elapsed_s", "epochs_done"):
+        if not 0 <= meta[key] < 1e12:
+            raise broken(f"{key!r} is out of range")
     for name, value in meta["metrics"].items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise broken(f"the metric {name!r} is not a finite number")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
+            raise broken(f"the metric {name[:60]!r} is not a finite number")
+    try:
+        datetime.fromisoformat(meta["created"])
+    except ValueError:
+        raise broken("'created' is no date and time") from None
     return meta
 
 
@@ -230,17 +266,21 @@ class Broken:
     error: RunError
 
 
+Runs = list[Run]  # inside the class, list is the method
+Brokens = list[Broken]
+
+
 class RunStore:
     """Finds runs under two roots: the shipped ones (never written) and the reader's own."""
 
     def __init__(self, shipped: Path | None = None, own: Path | None = None) -> None:
         self.roots = {SHIPPED: shipped or settings.shipped_root(), OWN: own or settings.runs_root()}
 
-    def scan(self, experiment: str | None = None) -> tuple[list[Run], list[Broken]]:
+    def scan(self, experiment: str | None = None) -> tuple[Runs, Brokens]:
         """Return the runs that read (shipped first, then own, newest first) and those that do not."""
-        runs: list[Run] = []
-        broken: list[Broken] = []
-        for origin, folder in self._folders(experiment):
+        runs: Runs = []
+        broken: Brokens = []
+        for origin, folder in self._folders(experiment, unlisted=broken):
             try:
                 runs.append(self._read(folder, origin))
             except RunError as error:
@@ -249,16 +289,14 @@ class RunStore:
         own = sorted((r for r in runs if not r.shipped), key=lambda r: r.meta["created"], reverse=True)
         return shipped + own, broken
 
-    def list(self, experiment: str | None = None) -> list[Run]:
+    def list(self, experiment: str | None = None) -> Runs:
         """Return the runs that read; see :meth:`scan`."""
         return self.scan(experiment)[0]
 
     def get(self, run_id: str) -> Run:
         """Return the run with that id; RunError if there is none or it does not read."""
-        for origin, folder in self._folders():
-            if run_id == f"{origin}/{folder.parent.name}/{folder.name}":
-                return self._read(folder, origin)
-        raise RunError(f"there is no run {run_id[:100]!r}", "Pick one of the runs that python -m core list shows")
+        origin, folder = self._folder(run_id)
+        return self._read(folder, origin)
 
     def find(self, text: str) -> Run:
         """Return a run by id or by ``experiment/name`` (an own run wins over a shipped one)."""
@@ -270,37 +308,69 @@ class RunStore:
 
     def create(self, meta: Mapping[str, Any], name: str) -> Run:
         """Make a reader's own run folder holding ``run.json``; RunError if the name is taken or unfit."""
-        from core.training.files import write_json
-
         if not NAME.fullmatch(name):
             raise RunError(f"{name[:60]!r} is no name for a run", "Use lower-case letters, digits and -, 64 at most")
         path = self.roots[OWN] / str(meta["experiment"]) / name
+        # filled under a hidden name and renamed, so that nobody sees a folder without its run.json
+        draft = path.with_name(f".{name}.{secrets.token_hex(4)}.tmp")
         try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            raise RunError(f"there is a run {meta['experiment']}/{name} already", "Choose another name") from None
+            draft.mkdir(parents=True)
+            write_json(draft / "run.json", {"schema": SCHEMA, **meta, "name": name})
+            if path.is_symlink():
+                raise OSError(errno.EEXIST, "it is a link")
+            draft.rename(path)
         except OSError as error:
-            raise RunError(f"{path} cannot be made ({error.strerror})", "Point EPOCH_ATLAS_RUNS elsewhere") from None
-        write_json(path / "run.json", {"schema": SCHEMA, **meta, "name": name})
+            shutil.rmtree(draft, ignore_errors=True)
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY) or path.exists():
+                raise RunError(f"there is a run {meta['experiment']}/{name} already", "Choose another name") from None
+            remedy = "Point EPOCH_ATLAS_RUNS at a folder that can be written"
+            raise RunError(f"{path} cannot be made ({reason(error)})", remedy) from None
+        except RunError:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
         return self._read(path, OWN)
 
     def delete(self, run_id: str) -> None:
-        """Delete a reader's own run; shipped runs are refused."""
+        """Delete a reader's own run; shipped runs, and runs in training, are refused."""
+        origin, folder = self._folder(run_id)
+        if origin == SHIPPED:
+            raise RunError(f"{run_id} ships with the project", "Only your own runs can be deleted")
+        if held(folder / LOCK) or held(folder / TICKET):
+            raise RunError(f"{run_id} is queued or in training", "Stop it first")
+        try:
+            if folder.is_symlink():
+                folder.unlink()
+                return
+            # renamed first: a run that is only half deleted is never seen
+            grave = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
+            folder.rename(grave)
+            shutil.rmtree(grave)
+        except OSError as error:
+            raise RunError(
+                f"{folder} cannot be deleted ({reason(error)})", "Give permission there, and retry"
+            ) from None
+
+    def _folder(self, run_id: str) -> tuple[str, Path]:
+        """Look an id up among the folders there are; an id is never made into a path."""
         for origin, folder in self._folders():
             if run_id == f"{origin}/{folder.parent.name}/{folder.name}":
-                if origin == SHIPPED:
-                    raise RunError(f"{run_id} ships with the project", "Only your own runs can be deleted")
-                shutil.rmtree(folder)
-                return
-        raise RunError(f"there is no run {run_id[:100]!r}", "It may have been deleted already")
+                return origin, folder
+        raise RunError(f"there is no run {run_id[:100]!r}", "Pick one of the runs that python -m core list shows")
 
-    def _folders(self, experiment: str | None = None) -> list[tuple[str, Path]]:
-        found = []
+    def _folders(self, experiment: str | None = None, unlisted: Brokens | None = None) -> Iterator[tuple[str, Path]]:
+        """Yield (origin, folder) of everything named like a run; what cannot be listed goes into ``unlisted``."""
         for origin, root in self.roots.items():
-            for name in [experiment] if experiment else EXPERIMENTS:
-                folders = (root / name).iterdir() if (root / name).is_dir() else ()
-                found += [(origin, f) for f in sorted(folders) if NAME.fullmatch(f.name) and f.is_dir()]
-        return found
+            for name in EXPERIMENTS if experiment is None else {experiment} & EXPERIMENTS.keys():
+                try:
+                    folders = sorted((root / name).iterdir())
+                except (FileNotFoundError, NotADirectoryError):
+                    continue
+                except OSError as error:
+                    problem = RunError(f"{root / name} cannot be listed ({reason(error)})", "Give permission there")
+                    if unlisted is not None:
+                        unlisted.append(Broken(f"{origin}/{name}", root / name, problem))
+                    continue
+                yield from ((origin, folder) for folder in folders if NAME.fullmatch(folder.name) and folder.is_dir())
 
     def _read(self, folder: Path, origin: str) -> Run:
         if folder.is_symlink():
@@ -308,4 +378,5 @@ class RunStore:
         run = Run.read(folder, origin)
         if run.experiment != folder.parent.name:
             raise run.broken("run.json", f"it is of experiment {run.experiment!r}, not {folder.parent.name!r}")
+        _ = run.config  # raises if this version of the project does not accept it
         return run

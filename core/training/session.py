@@ -1,19 +1,22 @@
 """A training session: make a run, train it in this process, evaluate it, and never leave it half said.
 
 ``train(config, recorder)`` of an experiment's module is the one way to train; the command line, the jobs
-and the tests all come here.
+and the tests all come here. Imports no torch until it trains.
 """
 
 from __future__ import annotations
 
+import _thread
 import importlib.metadata
+import math
 import platform
 import secrets
+import threading
 import time
-from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 
@@ -21,8 +24,14 @@ from core.configs import experiment
 from core.data import DATASETS, load
 from core.errors import AtlasError, RunError
 from core.options import Config
-from core.training.runs import Run, RunStore
+from core.training.files import clear_temporary, write_json
+from core.training.locks import Lock
+from core.training.recorder import OnProgress, Recorder
+from core.training.runs import LOCK, OWN, Run, RunStore
 
+PULSE_S = 0.25  # how often the pulse looks for a stop
+HEARTBEAT_S = 2.0  # a heartbeat older than this is renewed by the pulse
+GRACE_S = 0.5  # how long a stop may go unheard by the loop before the main thread is interrupted
 SOFTWARE = ("torch", "torchvision", "numpy", "scikit-learn", "streamlit")
 
 
@@ -36,7 +45,13 @@ class Evaluation:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that shape results."""
-    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in SOFTWARE}}
+    found = {"python": platform.python_version()}
+    for name in SOFTWARE:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:  # streamlit may be left out where nobody looks at pages
+            continue
+    return found
 
 
 def describe_data(name: str) -> dict[str, Any]:
@@ -98,45 +113,120 @@ def describe_device(device: str) -> str:
     return f"{device}, {torch.get_num_threads()} threads" if device == "cpu" else device
 
 
-def work(
-    run: Run,
-    device: str = "auto",
-    on_progress: Callable[[float, int, Mapping[str, float] | None], None] | None = None,
-) -> str:
+def mark(run: Run, **values: Any) -> Run:
+    """Change fields of an own run's ``run.json`` as it is on disk now; return the run as it then reads."""
+    write_json(run.path / "run.json", {**Run.read(run.path, run.origin).meta, **values})
+    return Run.read(run.path, run.origin)
+
+
+def work(run: Run, device: str = "auto", on_progress: OnProgress | None = None) -> str:
     """Train (or go on training) a run in this process, then evaluate it; return its final status.
 
-    A refusal (data missing, configuration refused) or a crash is written into ``run.json`` as ``failed`` with
-    its reason before it is raised again.
-    """
-    from core.training.recorder import Recorder
+    A stop file, KeyboardInterrupt included, ends it as ``stopped`` at its last whole epoch. A refusal (data missing,
+    device not there) or a crash is written into ``run.json`` as ``failed`` with its reason before it is raised again.
 
-    recorder = Recorder(run, resolve_device(device), on_progress)
-    (run.path / "stop").unlink(missing_ok=True)
-    recorder.update(status="running", device=describe_device(recorder.device), reason=None)
-    recorder.progress(recorder.epochs_done, int(run.meta["config"].get("epochs", 1)), force=True)
+    Raises
+    ------
+    RunError
+        If the run ships with the project, is being trained by another process, or needs no more training.
+    """
+    if run.origin != OWN:
+        raise RunError(f"{run.id} ships with the project", "Train a run of your own instead")
     try:
-        module = experiment(run.experiment).load()
-        recorder.update(data=describe_data(run.config.data))
-        status = module.train(run.config, recorder)
-        recorder.update(status="running", elapsed_s=round(recorder.elapsed_s, 3), training_s=round(recorder.elapsed_s, 3))
-        if status == "finished":
-            evaluated = time.monotonic()
-            store_evaluation(recorder, module.evaluate(Run.read(run.path, run.origin), recorder.device))
-            recorder.update(evaluation_s=round(time.monotonic() - evaluated, 3))
+        lock = Lock.take(run.path / LOCK)
+    except OSError as error:
+        raise RunError(f"{run.path} cannot be written ({error.strerror})", "Give permission there") from None
+    if lock is None:
+        raise RunError(f"{run.id} is being trained by another process", "Wait until it ends, or stop it")
+    with lock:
+        run = Run.read(run.path, run.origin)
+        if run.status in ("finished", "diverged"):
+            raise RunError(f"{run.id} has {run.status} already", "Train another run")
+        clear_temporary(run.path)
+        try:
+            return _sitting(run, device, on_progress)
+        finally:
+            for name in ("heartbeat.json", "stop"):
+                (run.path / name).unlink(missing_ok=True)
+
+
+def _sitting(run: Run, device: str, on_progress: OnProgress | None) -> str:
+    """Train and evaluate under the run's lock, and write down how it ended."""
+    try:
+        run = mark(run, status="running", reason=None)
+        recorder = Recorder(run, on_progress=on_progress)
+        with Pulse(recorder):
+            recorder.device = resolve_device(device)
+            recorder.update(device=describe_device(recorder.device), data=describe_data(run.config.data))
+            status = _train_and_evaluate(run, recorder)
+    except KeyboardInterrupt:
+        status = "stopped"
     except BaseException as error:
         reason = str(error) if isinstance(error, AtlasError) else f"{type(error).__name__}: {error}"
-        status = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
-        recorder.update(status=status, reason=reason[:500], elapsed_s=round(recorder.elapsed_s, 3))
+        mark(run, status="failed", reason=reason[:500])
         raise
-    finally:
-        (run.path / "heartbeat.json").unlink(missing_ok=True)
-        (run.path / "stop").unlink(missing_ok=True)
-    recorder.update(status=status)
-    return str(status)
+    mark(run, status=status)
+    if status in ("finished", "diverged"):
+        for file in (run.path / "resume.json", *run.path.glob("resume-*.safetensors")):
+            file.unlink(missing_ok=True)
+    return status
 
 
-def store_evaluation(recorder: Any, evaluation: Evaluation) -> None:
-    """Write an evaluation's tables and metrics into the recorder's run."""
+def _train_and_evaluate(run: Run, recorder: Recorder) -> str:
+    if recorder.stop_requested():
+        return "stopped"
+    module = experiment(run.experiment).load()
+    status = str(module.train(run.config, recorder))
+    recorder.update(elapsed_s=round(recorder.elapsed_s, 3), training_s=round(recorder.elapsed_s, 3))
+    if status == "finished":
+        begun = time.monotonic()
+        store_evaluation(recorder, module.evaluate(Run.read(run.path, run.origin), recorder.device))
+        recorder.update(evaluation_s=round(time.monotonic() - begun, 3))
+    return status
+
+
+def store_evaluation(recorder: Recorder, evaluation: Evaluation) -> None:
+    """Write an evaluation's tables and metrics into the recorder's run; RunError if a metric is not finite."""
+    metrics = {name: float(value) for name, value in evaluation.metrics.items()}
+    odd = [f"{name} = {value}" for name, value in metrics.items() if not math.isfinite(value)]
+    if odd:
+        raise RunError(f"the evaluation gave {', '.join(odd)}", "Train it again with a lower rate or another seed")
     for name, frame in evaluation.tables.items():
         recorder.table(name, frame)
-    recorder.update(metrics=evaluation.metrics)
+    recorder.update(metrics=metrics)
+
+
+class Pulse(threading.Thread):
+    """Keeps the heartbeat fresh and passes on a stop that the epoch loop does not hear, as during an evaluation.
+
+    Such a stop interrupts the main thread, once, as Ctrl-C would; the loop answers both in the same way.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__(name="pulse", daemon=True)
+        self._recorder = recorder
+        self._end = threading.Event()
+        self._may_interrupt = threading.current_thread() is threading.main_thread()
+
+    def __enter__(self) -> Self:
+        self._recorder.beat()
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self.join()
+
+    def run(self) -> None:
+        """Watch until the context ends."""
+        asked: float | None = None
+        while not self._end.wait(PULSE_S):
+            with suppress(AtlasError):  # a full disk: the training itself will say so
+                self._recorder.beat_if_older(HEARTBEAT_S)
+            if not self._may_interrupt or self._recorder.stopping or not self._recorder.stop_requested():
+                continue
+            now = time.monotonic()
+            asked = now if asked is None else asked
+            if now - asked >= GRACE_S:
+                self._may_interrupt = False
+                _thread.interrupt_main()

@@ -12,10 +12,11 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from core.errors import RunError
-from core.training.files import write_bytes
+from core.training.files import read_inside, reason, write_bytes
 from core.training.runs import Run
 
 Modules = Mapping[str, nn.Module]
+MOST_BYTES = 1 << 30
 
 
 def flatten(modules: Modules) -> dict[str, Tensor]:
@@ -36,11 +37,11 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], *, half: bool = Fals
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file; RunError naming the file if it is missing or corrupt."""
     try:
-        return parse_tensors(path.read_bytes())
+        return parse_tensors(read_inside(path.parent, path.name, MOST_BYTES))
     except FileNotFoundError:
         raise RunError(f"{path} is missing", "Pick another run or epoch, or train this one again") from None
     except (SafetensorError, ValueError, OSError, KeyError) as error:
-        raise RunError(f"{path} is no readable safetensors file ({error})", "Train this run again") from None
+        raise RunError(f"{path} is no readable safetensors file ({reason(error)})", "Train this run again") from None
 
 
 def restore(modules: Modules, tensors: Mapping[str, Tensor], path: Path) -> None:
