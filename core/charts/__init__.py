@@ -1,0 +1,1 @@
+"""Charts: pure functions of a DataFrame that return an Altair chart; no torch, no Streamlit, no experiments."""

@@ -1,0 +1,1 @@
+"""Chapters: one flat script each. They read controls, call core and show; no mathematics and no training here."""

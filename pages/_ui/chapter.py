@@ -1,0 +1,131 @@
+"""The facade of ``pages._ui``: what a chapter needs, under one name.
+
+::
+
+    from pages._ui import chapter as ui
+
+    ch = ui.open_chapter("vae")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from core.configs import Experiment, experiment
+from core.errors import AtlasError
+from core.training.runs import Broken, Run, RunStore
+from pages._ui import jobbar, picker, scrubber, states, training_panel
+from pages._ui.glossary import term
+from pages._ui.grids import image_grid
+from pages._ui.links import control, deep_link, set_controls
+from pages._ui.panels import Figure, chart, columns, headline, panel, table, verdict
+from pages._ui.probe import Probe, Try, how_it_works, probe, tries
+from pages._ui.reading import cached_model, history, sample, snapshot_for
+from pages._ui.reading import table as run_table
+from pages._ui.references import Reference, references
+from pages._ui.states import data_note, nothing_yet, problem
+
+__all__ = [
+    "Chapter",
+    "Figure",
+    "Probe",
+    "Reference",
+    "Try",
+    "cached_model",
+    "chart",
+    "columns",
+    "control",
+    "data_note",
+    "deep_link",
+    "epoch_scrubber",
+    "guarded",
+    "headline",
+    "history",
+    "how_it_works",
+    "image_grid",
+    "nothing_yet",
+    "open_chapter",
+    "overlay_runs",
+    "panel",
+    "probe",
+    "problem",
+    "references",
+    "run_table",
+    "sample",
+    "set_controls",
+    "snapshot_for",
+    "table",
+    "term",
+    "tries",
+    "verdict",
+]
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """An opened chapter: its experiment, the run that is shown, and all runs that read.
+
+    ``controls`` is the place in the sidebar, above Retrain, for the page's own controls.
+    """
+
+    experiment: Experiment
+    run: Run
+    runs: Sequence[Run]
+    broken: Sequence[Broken]
+    store: RunStore
+    controls: Any
+
+
+def open_chapter(name: str) -> Chapter:
+    """Show what every chapter begins with and return the chapter; ends the script if no run reads.
+
+    Shows the bar of running jobs, title and question, run picker with provenance line, the sidebar's Retrain
+    panel, and the state of a run that did not finish.
+    """
+    about = experiment(name)
+    store = RunStore()
+    runs, broken = store.scan(name)
+    jobbar.job_bar()
+    st.title(about.title)
+    st.markdown(about.question)
+    controls = st.sidebar.container()
+    shown = [run for run in runs if run.shipped or run.meta["epochs_done"] or run.status in {"failed", "diverged"}]
+    if not shown:
+        training_panel.training_panel(about, runs, None)
+        states.nothing_yet(
+            "No run of this chapter is here yet",
+            "Choose a data set and press Train in the sidebar; the first epoch shows up here.",
+        )
+        states.unreadable(broken)
+        st.stop()
+    run = picker.pick_run(shown)
+    training_panel.training_panel(about, runs, run)
+    states.run_note(run)
+    states.unreadable(broken)
+    return Chapter(about, run, shown, broken, store, controls)
+
+
+def epoch_scrubber(ch: Chapter, epochs: Sequence[int] | None = None) -> int:
+    """Show the page's one scrubber and return the epoch; over all recorded epochs unless told otherwise."""
+    with guarded():
+        return scrubber.epoch_scrubber(scrubber.epochs_of(ch.run) if epochs is None else epochs)
+    return 0
+
+
+def overlay_runs(ch: Chapter) -> list[Run]:
+    """Let the reader pick further runs to draw into the curves; return them."""
+    return picker.overlay_runs(ch.runs, ch.run)
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Show an AtlasError raised inside (an unreadable file, say) in place; the rest of the page goes on."""
+    try:
+        yield
+    except AtlasError as error:
+        states.problem(error)
