@@ -144,6 +144,9 @@ def work(run: Run, device: str = "auto", on_progress: OnProgress | None = None) 
             raise RunError(f"{run.id} has {run.status} already", "Train another run")
         clear_temporary(run.path)
         try:
+            if (run.path / "stop").exists():  # asked for while this process was starting
+                mark(run, status="stopped")
+                return "stopped"
             return _sitting(run, device, on_progress)
         finally:
             for name in ("heartbeat.json", "stop"):
@@ -173,8 +176,6 @@ def _sitting(run: Run, device: str, on_progress: OnProgress | None) -> str:
 
 
 def _train_and_evaluate(run: Run, recorder: Recorder) -> str:
-    if recorder.stop_requested():
-        return "stopped"
     module = experiment(run.experiment).load()
     status = str(module.train(run.config, recorder))
     recorder.update(elapsed_s=round(recorder.elapsed_s, 3), training_s=round(recorder.elapsed_s, 3))
