@@ -1,0 +1,107 @@
+"""Verifying runs: recomputing their metrics from what is stored, and reading every file of theirs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from core.configs import experiment
+from core.data import DATASETS, availability
+from core.errors import RunError
+from core.options import Config
+from core.training.runs import Run
+
+COMPARED_SPLITS = ("validation", "test")  # the training split may differ in the faintest ink between sources
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric as it is stored and as it came out now; None where one side lacks it."""
+
+    metric: str
+    stored: float | None
+    recomputed: float | None
+    tolerance: float
+
+    @property
+    def difference(self) -> float | None:
+        """Recomputed less stored."""
+        return None if self.stored is None or self.recomputed is None else self.recomputed - self.stored
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both are there and differ by no more than the tolerance."""
+        return self.difference is not None and abs(self.difference) <= self.tolerance
+
+    @property
+    def verdict(self) -> str:
+        """``agrees``, or what is wrong."""
+        if self.stored is None:
+            return "not stored"
+        if self.recomputed is None:
+            return "not recomputed"
+        return "agrees" if self.agrees else "DIFFERS"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as plain values, ready for strict JSON."""
+        numbers = {"stored": self.stored, "recomputed": self.recomputed, "difference": self.difference}
+        finite = {name: v if v is not None and math.isfinite(v) else None for name, v in numbers.items()}
+        return {**finite, "tolerance": self.tolerance, "agrees": self.agrees}
+
+
+def missing_data(config: Config) -> str | None:
+    """Return what availability says of a config's data set if it is not on this machine, else None."""
+    if config.data not in DATASETS:  # computed, as 2-D points are
+        return None
+    there = availability(config.data)
+    return None if there.ready else there.message
+
+
+def compare(run: Run, device: str = "cpu") -> list[Comparison]:
+    """Recompute a run's metrics from its weights and the data, and set them beside the stored ones.
+
+    Raises
+    ------
+    RunError
+        If the run was evaluated on other images than this machine has, or one of its files does not read.
+    """
+    _check_digests(run)
+    module = experiment(run.experiment).load()
+    tolerances: dict[str, float] = module.TOLERANCES
+    recomputed = {name: float(value) for name, value in module.evaluate(run, device).metrics.items()}
+    return [
+        Comparison(name, run.metrics.get(name), recomputed.get(name), tolerances.get(name, tolerances[""]))
+        for name in {**run.metrics, **recomputed}
+    ]
+
+
+def _check_digests(run: Run) -> None:
+    """Raise RunError where the held-out images that a run names are not this version's."""
+    name = run.config.data
+    splits = run.meta["data"].get("splits")
+    if name not in DATASETS or not isinstance(splits, dict):
+        return
+    for split in COMPARED_SPLITS:
+        stored = splits.get(split, {}).get("digest") if isinstance(splits.get(split, {}), dict) else None
+        expected = DATASETS[name].digests.get(split)
+        if stored and expected and stored != expected:
+            what = f"it was evaluated on other {split} images of {name} than this version holds"
+            raise run.broken("run.json", what)
+
+
+def read_whole(run: Run) -> None:
+    """Read every file that a run's readers may ask for; RunError naming the first that does not read."""
+    from core.training.weights import load_tensors
+
+    if run.status != "finished":
+        raise RunError(f"{run.id} is {run.status}, not finished", "Train it to its end")
+    run.history()
+    for name in run.tables():
+        run.table(name)
+    for folder in sorted(path.name for path in run.path.iterdir() if path.is_dir()):
+        if any((run.path / folder).glob("*.png")):
+            for epoch in run.sample_epochs(folder):
+                run.sample(epoch, folder)
+    for file in sorted(run.path.rglob("*.safetensors")):
+        load_tensors(file)
