@@ -52,9 +52,7 @@ def test_bounds_rise_from_elbo_to_log_p() -> None:
     model = make()
     x = images(model, 100)
     mu, logvar = inexact_posterior(model, x)
-    found = importance_sample(
-        model.conditional, x, mu, logvar, n_samples=1000, row_bytes=ROW_BYTES, bound_sizes=SIZES
-    )
+    found = importance_sample(model.conditional, x, mu, logvar, n_samples=1000, row_bytes=ROW_BYTES, bound_sizes=SIZES)
     assert (found.bounds.diff(dim=1) >= -1e-9).all(), "each size divides the next: rising on every image"
     assert torch.allclose(found.bounds[:, -1], found.log_prob)
     exact = model.log_density(x)
@@ -82,9 +80,7 @@ def test_values_do_not_depend_on_chunks_or_company() -> None:
     mu, logvar = inexact_posterior(model, x)
     whole = importance_sample(model.conditional, x, mu, logvar, n_samples=300, row_bytes=ROW_BYTES)
     # 300 samples need 14 kB of noise and results: this leaves room for some 40 rows at a time.
-    small = importance_sample(
-        model.conditional, x, mu, logvar, n_samples=300, row_bytes=ROW_BYTES, memory_bytes=27_000
-    )
+    small = importance_sample(model.conditional, x, mu, logvar, n_samples=300, row_bytes=ROW_BYTES, memory_bytes=27_000)
     alone = importance_sample(
         model.conditional, x[4:5], mu[4:5], logvar[4:5], n_samples=300, row_bytes=ROW_BYTES, indices=[4]
     )
@@ -102,9 +98,7 @@ def test_chunks_keep_the_memory_bound() -> None:
     x, zeros, bound = torch.rand(50, 12), torch.zeros(50, 3), 100_000
     for n_samples in (2, 60, 1000, 3000):
         rows.clear()
-        list(
-            weight_chunks(conditional, x, zeros, zeros, n_samples=n_samples, row_bytes=400, memory_bytes=bound)
-        )
+        list(weight_chunks(conditional, x, zeros, zeros, n_samples=n_samples, row_bytes=400, memory_bytes=bound))
         image_bytes = n_samples * 6 * 4
         held = max(max(rows) // n_samples, 1) * image_bytes
         assert max(rows) * 400 + held <= bound
