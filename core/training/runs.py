@@ -204,8 +204,8 @@ class Run:
     def _csv(self, name: str) -> pd.DataFrame:
         try:
             data = read_inside(self.path, name, MOST_BYTES["csv"])
-            # floats as they were written: resuming rewrites them
-            return pd.read_csv(io.BytesIO(data), float_precision="round_trip", low_memory=False)
+            # pandas reads floats as they were written (since 3.1 by default), and resuming rewrites them
+            return pd.read_csv(io.BytesIO(data), low_memory=False)
         except FileNotFoundError:
             raise self.broken(name, "it is missing") from None
         except (OSError, ValueError, OverflowError) as error:  # pandas' parser and decoder errors are ValueErrors
