@@ -17,9 +17,30 @@ from core.options import Config, option
 
 @dataclass(frozen=True)
 class ClassifierConfig(Config):
-    """A small convolutional classifier of 28 x 28 images."""
+    """A small convolutional classifier of 28 x 28 images; the defaults are the recipe for MNIST."""
 
     epochs: int = option(15, "passes over the training data", low=1, high=200)
+    width: int = option(16, "channels of the first convolution; later ones have 2 and 4 times as many", low=2, high=128)
+    learning_rate: float = option(0.003, "highest rate of AdamW, after the warm-up", low=1e-6, high=1.0, scale="log")
+    batch_size: int = option(128, "images in a batch", low=8, high=4096, scale="log")
+    shift: int = option(2, "images are shifted by up to this much in training", low=0, high=6, unit="pixels")
+    flip: bool = option(False, "mirror half of the images in training: for clothes, never for digits")
+    erase: int = option(0, "side of a random square blanked in training (Cutout)", low=0, high=16, unit="pixels")
+    averaging: float = option(
+        0.998, "memory of the averaged weights per step; 0 takes the latest", low=0.0, high=0.9999, advanced=True
+    )
+    weight_decay: float = option(1e-4, "decay of the weights per step and rate", low=0.0, high=1.0, advanced=True)
+    label_smoothing: float = option(
+        0.0, "share of the target spread over all classes (arXiv:1512.00567)", low=0.0, high=0.5, advanced=True
+    )
+    dropout: float = option(0.0, "share of features dropped before the last layer", low=0.0, high=0.9, advanced=True)
+    warmup: float = option(0.3, "rising rate at the start", low=0.0, high=10.0, unit="epochs", advanced=True)
+    precision: str = option(
+        "auto",
+        "arithmetic of the training; auto takes bfloat16 where the processor has it",
+        choices=("auto", "float32", "bfloat16"),
+        advanced=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -27,6 +48,27 @@ class VAEConfig(Config):
     """An amortised variational autoencoder (Kingma and Welling, arXiv:1312.6114)."""
 
     epochs: int = option(30, "passes over the training data", low=1, high=500)
+    latent_dim: int = option(20, "dimensions of z", low=1, high=128)
+    likelihood: str = option("gaussian", "distribution of a pixel given z", choices=("gaussian", "bernoulli"))
+    sigma: float = option(0.4, "standard deviation of the Gaussian likelihood", low=0.01, high=10.0, scale="log")
+    learning_rate: float = option(0.0015, "highest rate of Adam, after the warm-up", low=1e-6, high=1.0, scale="log")
+    batch_size: int = option(200, "images in a batch", low=8, high=4096, scale="log")
+    width: int = option(1024, "neurons in each hidden layer", low=8, high=2048, scale="log", advanced=True)
+    depth: int = option(2, "hidden layers of the encoder, and of the decoder", low=1, high=4, advanced=True)
+    activation: str = option(
+        "gelu", "activation of the hidden layers", choices=("relu", "elu", "gelu", "silu", "tanh"), advanced=True
+    )
+    warmup: float = option(1.0, "rising rate at the start", low=0.0, high=50.0, unit="epochs", advanced=True)
+    averaging: float = option(
+        0.999, "memory of the averaged weights per step; 0 takes the latest", low=0.0, high=0.9999, advanced=True
+    )
+    kl_weight: float = option(1.0, "weight of the KL term; 1 is the bound", low=0.0, high=100.0, advanced=True)
+    kl_warmup: float = option(
+        0.0, "the KL term's weight rises from 0 over this time", low=0.0, high=500.0, unit="epochs", advanced=True
+    )
+    binarise: bool = option(
+        False, "train on black and white images, drawn anew each epoch from the grey values", advanced=True
+    )
 
 
 @dataclass(frozen=True)

@@ -253,3 +253,8 @@ def _restore_optimizer(
     for group, saved in zip(groups, rates, strict=True):
         group.update({key: float(value) for key, value in saved.items() if key in group})
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+    for parameter, entries in optimizer.state.items():
+        for key, value in entries.items():
+            # Fused optimisers walk memory in order: a moment must lie as its parameter does (channels last, say).
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                entries[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
