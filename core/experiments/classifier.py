@@ -22,7 +22,8 @@ from core.data import DATASETS, Split, load
 from core.data.images import as_tensor, preprocess
 from core.metrics import classification as measures
 from core.metrics import classifier_tables
-from core.models.classifier import Classifier, average_into
+from core.models.classifier import Classifier
+from core.training.averaging import average_into, decay_at
 from core.training.loop import IndexBatches, Task, evaluating, fit, seeded, shown_epochs
 from core.training.recorder import Recorder
 from core.training.runs import Run
@@ -129,9 +130,7 @@ class ClassifierTask(Task):
         self.optimizer.zero_grad(set_to_none=True)
         objective.backward()
         self.optimizer.step()
-        step = self.done * self.steps_per_epoch
-        # Early on a long memory would hold the random first weights: it grows with the steps taken.
-        average_into(self.average, self.model, min(config.averaging, (1 + step) / (10 + step)))
+        average_into(self.average, self.model, decay_at(self.done * self.steps_per_epoch, config.averaging))
         return self._terms(logits.detach(), labels, objective.detach()), len(batch)
 
     def _terms(self, logits: Tensor, labels: Tensor, objective: Tensor) -> dict[str, Tensor]:

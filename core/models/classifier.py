@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-N_CLASSES = 10
+from core.models.classifier_layers import N_CLASSES, STAGES
 
 
 def block(inputs: int, outputs: int, pool: nn.Module | None = None) -> list[nn.Module]:
@@ -35,16 +34,15 @@ class Classifier(nn.Module):
     def __init__(self, width: int = 16, dropout: float = 0.0) -> None:
         super().__init__()
         self.width = width
-        self.body = nn.Sequential(
-            *block(1, width, nn.MaxPool2d(2)),
-            *block(width, 2 * width),
-            *block(2 * width, 2 * width, nn.MaxPool2d(2)),
-            *block(2 * width, 4 * width),
-            *block(4 * width, 4 * width, nn.AdaptiveMaxPool2d(1)),
-            nn.Flatten(),
-        )
+        pools = {"": None, "halve": nn.MaxPool2d(2), "global": nn.AdaptiveMaxPool2d(1)}
+        layers: list[nn.Module] = []
+        channels = 1
+        for stage in STAGES:
+            layers += block(channels, stage.times * width, pools[stage.pool])
+            channels = stage.times * width
+        self.body = nn.Sequential(*layers, nn.Flatten())
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(4 * width, N_CLASSES)
+        self.head = nn.Linear(channels, N_CLASSES)
 
     def features(self, x: Tensor) -> Tensor:
         """Return the features before the linear layer.
@@ -66,17 +64,3 @@ class Classifier(nn.Module):
         """Return the logits of images of shape (n, 1, 28, 28): shape (n, 10)."""
         logits: Tensor = self.head(self.dropout(self.features(x)))
         return logits
-
-
-@torch.no_grad()
-def average_into(average: nn.Module, model: nn.Module, decay: float) -> None:
-    """Move the average of a model's weights towards the model: ``average = decay * average + (1 - decay) * model``.
-
-    Polyak averaging with exponential weights. Running means and variances of normalisation layers are averaged too, so
-    that they fit the averaged weights; counters are copied.
-    """
-    ours, theirs = average.state_dict(), model.state_dict()
-    real = [name for name, value in ours.items() if value.is_floating_point()]
-    torch._foreach_lerp_([ours[name] for name in real], [theirs[name] for name in real], 1 - decay)
-    for name in ours.keys() - set(real):
-        ours[name].copy_(theirs[name])
