@@ -14,7 +14,7 @@ GROUPS = (
     "Workshop",
 )
 
-st.set_page_config(page_title="Epoch Atlas", page_icon=":material/neurology:", layout="wide")
+st.set_page_config(page_title="Epoch Atlas", page_icon=str(ROOT / "pages" / "_ui" / "icon.svg"), layout="wide")
 
 sections = {"Start": [st.Page("pages/home.py", title="Home", icon=":material/home:", default=True)]}
 for group in GROUPS:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from core.charts.frames import checked
@@ -32,8 +35,18 @@ def long_form(history: pd.DataFrame, series: dict[str, str], run: str | None = N
 
 
 def smooth(values: pd.Series, smoothing: float) -> pd.Series:
-    """Return an exponential moving average, bias-corrected; 0 leaves the values, towards 1 smooths more."""
-    return values.ewm(alpha=1 - smoothing).mean() if smoothing > 0 else values
+    """Return a centred moving average whose weights fall as ``smoothing ** distance``; 0 leaves the values.
+
+    Centred, because the usual one-sided average of a falling curve lags behind it and shows it too high.
+    """
+    if smoothing <= 0:
+        return values
+    reach = len(values) - 1
+    kernel = smoothing ** np.abs(np.arange(-reach, reach + 1))
+    numbers = values.to_numpy(float)
+    total = np.convolve(numbers, kernel, mode="full")[reach : 2 * reach + 1]
+    weight = np.convolve(np.ones_like(numbers), kernel, mode="full")[reach : 2 * reach + 1]
+    return pd.Series(total / weight, index=values.index)
 
 
 def curves(
@@ -69,42 +82,50 @@ def curves(
     data = checked(frame, ["epoch", "series", "value", *(["run"] if several else [])], "curves")
     if log:
         data = data[data["value"] > 0]
-    keys = ["series", "run"] if several else ["series"]
-    data["smoothed"] = data.groupby(keys)["value"].transform(lambda one: smooth(one, smoothing))
-    names = list(dict.fromkeys(data["series"]))
-    scale = alt.Scale(type="log") if log else alt.Scale(zero=zero)
-    colour = alt.Color(
-        "series:N",
-        title=None,
-        scale=alt.Scale(domain=names, range=series_colours(names)),
-        legend=alt.Legend(orient="top", direction="horizontal") if len(names) > 1 else None,
+    data["smoothed"] = data.groupby(["series", "run"] if several else ["series"])["value"].transform(smooth, smoothing)
+    x = alt.X(
+        "epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False, zero=False)
     )
-    encoding: dict[str, object] = {"x": alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)), "color": colour}
+    y_scale = alt.Scale(type="log") if log else alt.Scale(zero=zero)
+    y = alt.Y("smoothed:Q", title=title_y, scale=y_scale)
+    base = alt.Chart(data).encode(x=x, color=_colour(data))
     if several:
-        encoding["strokeDash"] = alt.StrokeDash("run:N", title=None, legend=alt.Legend(orient="top"))
-    tooltip = [
-        alt.Tooltip("epoch:Q"),
-        alt.Tooltip("series:N"),
-        alt.Tooltip("value:Q", title=title_y, format=",.6~g"),
-        *([alt.Tooltip("run:N")] if several else []),
-    ]
-    base = alt.Chart(data).encode(**encoding)
-    layers = []
+        base = base.encode(
+            strokeDash=alt.StrokeDash("run:N", title=None, legend=alt.Legend(orient="top", symbolType="stroke"))
+        )
+    tooltip = _tooltip(title_y, several)
+    layers: list[alt.Chart] = []
     if smoothing > 0:
-        layers.append(base.mark_line(opacity=0.3, strokeWidth=1).encode(y=alt.Y("value:Q", title=title_y, scale=scale)))
-    line = base.mark_line(strokeWidth=2, point=data["epoch"].nunique() == 1)
-    layers.append(line.encode(y=alt.Y("smoothed:Q", title=title_y, scale=scale)))
-    layers.append(
-        base.mark_point(size=60, opacity=0).encode(y=alt.Y("smoothed:Q", title=title_y, scale=scale), tooltip=tooltip)
-    )
-    if epoch is not None:
-        at = alt.Chart(pd.DataFrame({"epoch": [epoch]})).encode(x="epoch:Q")
-        layers.append(at.mark_rule(color=NEUTRAL, strokeDash=[4, 3]))
-        here = data[data["epoch"] == epoch]
-        if len(here):
-            layers.append(
-                alt.Chart(here)
-                .mark_point(filled=True, size=55, opacity=1)
-                .encode(x="epoch:Q", y=alt.Y("smoothed:Q", scale=scale), color=colour, tooltip=tooltip)
-            )
-    return alt.layer(*layers).properties(height=height)
+        layers.append(
+            base.mark_line(opacity=0.3, strokeWidth=1).encode(y=alt.Y("value:Q", title=title_y, scale=y_scale))
+        )
+    layers.append(base.mark_line(strokeWidth=2, point=data["epoch"].nunique() == 1).encode(y=y))
+    # invisible points, large enough to be hit by a finger, carry the tooltips
+    layers.append(base.mark_point(size=80, opacity=0).encode(y=y, tooltip=tooltip))
+    if epoch is not None and len(data):
+        layers.append(
+            alt.Chart(pd.DataFrame({"epoch": [epoch]})).mark_rule(color=NEUTRAL, strokeDash=[4, 3]).encode(x=x)
+        )
+        layers.append(
+            base.transform_filter(alt.datum.epoch == epoch)
+            .mark_point(filled=True, size=55, opacity=1)
+            .encode(y=y, tooltip=tooltip)
+        )
+    return cast(alt.LayerChart, alt.layer(*layers).properties(height=height))
+
+
+def _colour(data: pd.DataFrame) -> alt.Color:
+    names = list(dict.fromkeys(data["series"]))
+    legend = alt.Legend(orient="top", direction="horizontal", symbolOpacity=1, symbolType="stroke", symbolStrokeWidth=3)
+    scale = alt.Scale(domain=names, range=series_colours(names))
+    return alt.Color("series:N", title=None, scale=scale, legend=legend if len(names) > 1 else None)
+
+
+def _tooltip(title_y: str, several: bool) -> list[alt.Tooltip]:
+    run = [alt.Tooltip("run:N")] if several else []
+    return [
+        *run,
+        alt.Tooltip("series:N"),
+        alt.Tooltip("epoch:Q"),
+        alt.Tooltip("value:Q", title=title_y, format=",.6~g"),
+    ]

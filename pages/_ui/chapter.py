@@ -19,7 +19,7 @@ import streamlit as st
 from core.configs import Experiment, experiment
 from core.errors import AtlasError
 from core.training.runs import Broken, Run, RunStore
-from pages._ui import jobbar, picker, scrubber, states, training_panel
+from pages._ui import jobbar, picker, scrubber, states, style, training_panel
 from pages._ui.glossary import term
 from pages._ui.grids import image_grid
 from pages._ui.links import control, deep_link, set_controls
@@ -90,13 +90,14 @@ def open_chapter(name: str) -> Chapter:
     about = experiment(name)
     store = RunStore()
     runs, broken = store.scan(name)
+    style.apply()
     jobbar.job_bar()
     st.title(about.title)
     st.markdown(about.question)
     controls = st.sidebar.container()
     shown = [run for run in runs if run.shipped or run.meta["epochs_done"] or run.status in {"failed", "diverged"}]
     if not shown:
-        training_panel.training_panel(about, runs, None)
+        training_panel.training_panel(about, runs, None, store)
         states.nothing_yet(
             "No run of this chapter is here yet",
             "Choose a data set and press Train in the sidebar; the first epoch shows up here.",
@@ -104,7 +105,7 @@ def open_chapter(name: str) -> Chapter:
         states.unreadable(broken)
         st.stop()
     run = picker.pick_run(shown)
-    training_panel.training_panel(about, runs, run)
+    training_panel.training_panel(about, runs, run, store)
     states.run_note(run)
     states.unreadable(broken)
     return Chapter(about, run, shown, broken, store, controls)

@@ -13,7 +13,8 @@ import streamlit as st
 from PIL import Image
 
 from core.errors import DataError
-from core.training.grids import GAP, compose
+from core.training.grids import compose
+from pages._ui import downloads
 
 Picture = Image.Image | np.ndarray
 
@@ -141,17 +142,4 @@ def image_grid(
             caption=caption,
         )
     )
-    st.download_button(
-        "PNG",
-        data=lambda: png(image, scale),
-        file_name=f"{key}.png",
-        mime="image/png",
-        key=f"_png_{key}",
-        type="tertiary",
-        icon=":material/download:",
-        help=f"Download this grid as PNG, {scale} times enlarged",
-        on_click="ignore",
-    )
-
-
-__all__ = ["GAP", "Picture", "grid_html", "image_grid", "png", "to_image"]
+    downloads.png(lambda: png(image, scale), key, f"Download this grid as PNG, enlarged {scale} times")

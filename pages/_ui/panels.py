@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from typing import Any
 import altair as alt_module
 import pandas as pd
 import streamlit as st
+
+from pages._ui import downloads
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ class Figure:
     help: str | None = None
 
     def text(self, value: float | str | None) -> str:
-        """Return a value in this figure's format."""
+        """Return a value in this figure's format; a text as it is, a missing one as a dash."""
         if value is None:
             return "–"
-        return value if isinstance(value, str) else self.format.format(value)
+        return value if isinstance(value, str) else self.format.format(value).replace("-", "−")
 
     @property
     def small_print(self) -> str:
@@ -58,41 +59,20 @@ def headline(figures: Sequence[Figure]) -> None:
 
 @contextmanager
 def panel(title: str, help: str | None = None) -> Iterator[None]:
-    """Frame one result: a title that states what is seen, the result, one line of reading help."""
-    with st.container(border=True, height="stretch"):
-        st.markdown(f"**{title}**")
-        yield
+    """Frame one result: a title that states what is seen, its downloads, the result, one line of reading help."""
+    with st.container(border=True, height="stretch", gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center", wrap=False, gap="small"):
+            st.markdown(f"**{title}**", width="stretch")
+            place = st.container(horizontal=True, width="content", gap="small")
+        with downloads.slot(place):
+            yield
         if help:
             st.caption(help)
 
 
 def columns(n: int = 2) -> list[Any]:
     """Return ``n`` columns that fold to one on a narrow screen."""
-    return list(st.columns(n, gap="medium"))
-
-
-def _csv(frame: pd.DataFrame) -> Callable[[], bytes]:
-    def make() -> bytes:
-        file = io.StringIO()
-        frame.to_csv(file, index=not isinstance(frame.index, pd.RangeIndex))
-        return file.getvalue().encode()
-
-    return make
-
-
-def csv_download(frame: pd.DataFrame, key: str) -> None:
-    """Offer a table as CSV."""
-    st.download_button(
-        "CSV",
-        data=_csv(frame),
-        file_name=f"{key}.csv",
-        mime="text/csv",
-        key=f"_csv_{key}",
-        type="tertiary",
-        icon=":material/download:",
-        help="Download the numbers behind this as CSV",
-        on_click="ignore",
-    )
+    return list(st.columns(n, gap="small"))
 
 
 def chart(
@@ -109,12 +89,14 @@ def chart(
 
     Returns what ``st.altair_chart`` returns: the selection, if ``on_select`` is given.
     """
+    if frame.empty:
+        st.caption("This run recorded nothing for this chart.")
+        return None
     more: dict[str, Any] = {"height": height} if height else {}
     if on_select != "ignore":
         more |= {"on_select": on_select, "selection_mode": selection_mode}
-    with st.container(key=f"chart-{key}", gap="xsmall"):
-        event = st.altair_chart(chart, width="stretch", key=key, alt=alt, **more)
-        csv_download(frame, key)
+    event = st.altair_chart(chart, width="stretch", key=key, alt=alt, **more)
+    downloads.csv(frame, key)
     return event
 
 
@@ -131,23 +113,21 @@ def table(
 ) -> Any:
     """Show a sortable table (a DataFrame or a Styler) with its CSV; returns the selection if asked for."""
     more: dict[str, Any] = {} if on_select is None else {"on_select": on_select, "selection_mode": selection_mode}
-    with st.container(key=f"table-{key}", gap="xsmall"):
-        event = st.dataframe(
-            frame,
-            key=key,
-            alt=alt,
-            column_config=column_config,
-            hide_index=hide_index,
-            width="stretch",
-            height=height,
-            **more,
-        )
-        csv_download(getattr(frame, "data", frame), key)
+    event = st.dataframe(
+        frame,
+        key=key,
+        alt=alt,
+        column_config=column_config,
+        hide_index=hide_index,
+        width="stretch",
+        height=height,
+        **more,
+    )
+    downloads.csv(getattr(frame, "data", frame), key)
     return event
 
 
 def verdict(sentences: Sequence[str]) -> None:
     """Say in two or three sentences, computed by the page from its figures, what they mean."""
     with st.container(border=True, key="verdict"):
-        st.markdown("**What the numbers say**")
-        st.markdown(" ".join(sentences))
+        st.markdown(f"**What the numbers say**  \n{' '.join(sentences)}")

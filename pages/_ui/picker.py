@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import streamlit as st
 
 from core.data import DATASETS
 from core.training.runs import Run
 from pages._ui import links
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in words: ``48 s``, ``3 min 20 s``, ``2 h 5 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s" if seconds >= 1 else f"{seconds:.1f} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def when(text: str) -> str:
-    """Return an ISO time as ``21 Nov, 09:30``; the text itself if it is none."""
-    try:
-        return f"{datetime.fromisoformat(text).astimezone():%-d %b, %H:%M}"
-    except ValueError:
-        return text
+from pages._ui.words import count, duration, when
 
 
 def data_title(run: Run) -> str:
@@ -35,7 +17,7 @@ def data_title(run: Run) -> str:
     name = str(run.meta["data"].get("name", ""))
     title = DATASETS[name].title if name in DATASETS else name
     size = run.meta["data"].get("splits", {}).get("train", {}).get("size")
-    return f"{title}, {size:,} images" if size else title
+    return f"{title} ({size:,} for training)" if size else title
 
 
 def label(run: Run) -> str:
@@ -50,7 +32,7 @@ def provenance(run: Run) -> str:
     parts = [
         "Pretrained, ships with the app" if run.shipped else f"Your run of {when(str(run.meta['created']))}",
         data_title(run),
-        f"{run.meta['epochs_done']} epochs",
+        count(int(run.meta["epochs_done"]), "epoch"),
         f"seed {run.meta['seed']}",
         str(run.meta["device"]),
         duration(float(run.meta["elapsed_s"])) if run.meta["elapsed_s"] else "",
@@ -58,10 +40,15 @@ def provenance(run: Run) -> str:
     return " · ".join(part for part in parts if part)
 
 
+def default_run(runs: Sequence[Run]) -> Run:
+    """Return the run that a page opens with: the first shipped one, else the reader's latest finished one."""
+    return next((run for run in runs if run.shipped or run.status == "finished"), runs[0])
+
+
 def pick_run(runs: Sequence[Run]) -> Run:
     """Show the picker over ``runs`` (not empty) with provenance and deep link; return the chosen run."""
     by_id = {run.id: run for run in runs}
-    chosen = links.follow("run", list(by_id), next(iter(by_id)))
+    chosen = links.follow("run", list(by_id), default_run(runs).id)
     with st.container(horizontal=True, vertical_alignment="bottom", key="picker"):
         st.selectbox("Run", list(by_id), format_func=lambda one: label(by_id[one]), key="_run", width=420)
         with st.popover("Link", icon=":material/link:", help="A link to exactly what is shown"):

@@ -87,8 +87,9 @@ def how_it_works(
         if source:
             st.caption("Sources: " + " · ".join(f"[{label}]({url})" for label, url in source))
         if tries:
-            st.markdown("**Try this**")
-            _show_tries(tries)
+            with st.container(gap="xxsmall"):
+                st.markdown("**Try this**")
+                _show_tries(tries)
 
 
 _show_tries = tries

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from pages._ui.panels import csv_download
+from pages._ui import downloads
+from pages._ui.panels import panel
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def frame_of(rows: Sequence[Reference]) -> pd.DataFrame:
 def references(rows: Sequence[Reference], title: str = "Beside the references") -> None:
     """Show the rows with source and protocol difference; cells may hold Markdown links."""
     frame = frame_of(rows)
-    with st.container(border=True, key="references"):
-        st.markdown(f"**{title}**")
-        st.table(frame.set_index("Measure"))
-        csv_download(frame, "references")
+    with panel(title):
+        with st.container(key="references"):
+            st.table(frame.set_index("Measure"))
+        downloads.csv(frame, "references")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.training.runs import Run
 from pages._ui import reading
@@ -34,6 +35,13 @@ def _step(epochs: Sequence[int], by: int) -> None:
     st.session_state[KEY] = epochs[min(max(index + by, 0), len(epochs) - 1)]
 
 
+def _arrow(place: DeltaGenerator, word: str, epochs: Sequence[int], by: int, disabled: bool) -> None:
+    icon = ":material/chevron_left:" if by < 0 else ":material/chevron_right:"
+    label = f"{word.capitalize()} epoch"
+    key = f"_epoch_{word}"
+    place.button(label, key=key, icon=icon, help=label, on_click=_step, args=(epochs, by), disabled=disabled)
+
+
 def epoch_scrubber(epochs: Sequence[int]) -> int:
     """Show the scrubber and return the chosen epoch; the last one unless the reader or the URL says otherwise."""
     epochs = sorted(set(epochs))
@@ -44,14 +52,9 @@ def epoch_scrubber(epochs: Sequence[int]) -> int:
         return epochs[0]
     _settle(epochs)
     with st.container(key="epoch-bar", horizontal=True, vertical_alignment="bottom", wrap=False, gap="small"):
-        value = st.session_state.get(KEY, epochs[-1])
-        st.button(
-            "Previous epoch",
-            key="_epoch_previous",
-            on_click=_step,
-            args=(epochs, -1),
-            disabled=value == epochs[0],
-        )
+        before = st.container(width="content")
         chosen = st.select_slider("Epoch", options=epochs, value=epochs[-1], key=KEY, bind="query-params")
-        st.button("Next epoch", key="_epoch_next", on_click=_step, args=(epochs, 1), disabled=value == epochs[-1])
+        after = st.container(width="content")
+    _arrow(before, "previous", epochs, -1, chosen == epochs[0])
+    _arrow(after, "next", epochs, 1, chosen == epochs[-1])
     return int(chosen) if chosen in epochs else epochs[-1]

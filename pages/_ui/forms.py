@@ -1,0 +1,88 @@
+"""A form derived from a config's options: one widget per option, each in the URL."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from core import settings
+from core.options import Config, Option
+
+FEW = 3  # so many choices stand side by side; more go into a menu
+
+
+def key_of(experiment: str, option: Option) -> str:
+    """Return the option's key, which is its query parameter: ``vae.epochs``."""
+    return f"{experiment}.{option.name}"
+
+
+def label_of(option: Option) -> str:
+    """Return the option's label: ``Learning rate``, ``Shift (pixels)``."""
+    words = option.name.replace("_", " ")
+    text = words[0].upper() + words[1:]
+    return f"{text} ({option.unit})" if option.unit and option.unit != "epochs" else text
+
+
+def in_order(kind: type[Config]) -> tuple[list[Option], list[Option]]:
+    """Return the options that matter first, and the rest for "More" (the seed among them)."""
+    options = kind.options()
+    first = [one for one in options if not one.advanced and one.name != "seed"]
+    return first, [one for one in options if one.name == "seed"] + [one for one in options if one.advanced]
+
+
+def step_of(option: Option) -> float:
+    """Return the step of a number's buttons: a power of ten that suits its default or its range."""
+    if option.kind is int:
+        return 1
+    size = abs(float(option.default)) or (float(option.high) / 10 if option.high else 1.0)
+    return float(10.0 ** (math.floor(math.log10(size)) - (0 if option.scale == "log" else 1)))
+
+
+def field(experiment: str, option: Option) -> Any:
+    """Show the widget of one option and return its value."""
+    key, label = key_of(experiment, option), label_of(option)
+    about: dict[str, Any] = {"key": key, "bind": "query-params", "help": f"{option.meaning} ({option.allowed})"}
+    if option.choices:
+        if len(option.choices) <= FEW and sum(map(len, option.choices)) <= 24:
+            chosen = st.segmented_control(
+                label, option.choices, default=str(option.default), required=True, width="stretch", **about
+            )
+            return chosen or option.default
+        return st.selectbox(label, option.choices, index=option.choices.index(str(option.default)), **about)
+    if option.kind is bool:
+        return st.toggle(label, value=bool(option.default), **about)
+    if option.kind is str:
+        return st.text_input(label, value=str(option.default), **about)
+    low, high = option.low, option.high
+    if option.name == "epochs":
+        high = min(high or math.inf, settings.max_epochs())
+    number = option.kind
+    value = st.number_input(
+        label,
+        min_value=None if low is None else number(low),
+        max_value=None if high is None else number(high),
+        value=number(min(option.default, high) if high is not None else option.default),
+        step=number(step_of(option)),
+        format="%d" if number is int else "%g",
+        **about,
+    )
+    return option.default if value is None else value
+
+
+def fields(experiment: str, kind: type[Config]) -> dict[str, Any]:
+    """Show the whole form and return the values by option name (not yet checked)."""
+    first, more = in_order(kind)
+    values = {option.name: field(experiment, option) for option in first}
+    with st.expander("More"):
+        values.update({option.name: field(experiment, option) for option in more})
+    return values
+
+
+def fill(experiment: str, config: Mapping[str, Any], kind: type[Config]) -> None:
+    """Callback: set the form to a config's values; those that no longer fit keep what the form says."""
+    for option in kind.options():
+        if option.name in config:
+            st.session_state[key_of(experiment, option)] = config[option.name]
