@@ -2,28 +2,27 @@
 
 import streamlit as st
 
-from core.configs import EXPERIMENTS
 from core.settings import ROOT
+from pages._ui import atlas
 
-GROUPS = (
-    "Networks",
-    "Autoencoders",
-    "Variational models",
-    "Few labels",
-    "Adversarial models",
-    "Workshop",
-)
+ICON = str(ROOT / "pages" / "_ui" / "icon.svg")
 
-st.set_page_config(page_title="Epoch Atlas", page_icon=str(ROOT / "pages" / "_ui" / "icon.svg"), layout="wide")
+st.set_page_config(page_title="Epoch Atlas", page_icon=ICON, layout="wide")
+st.logo(ICON, size="large")
 
-sections = {"Start": [st.Page("pages/home.py", title="Home", icon=":material/home:", default=True)]}
-for group in GROUPS:
-    chapters = [
-        st.Page(f"pages/{one.name}.py", title=one.title, icon=one.icon, help=one.question)
-        for one in EXPERIMENTS.values()
-        if one.group == group and (ROOT / "pages" / f"{one.name}.py").is_file()
+sections = {
+    "Start": [
+        st.Page(
+            "pages/home.py", title="Home", icon=":material/home:", default=True, help="The chapters, data and runs"
+        ),
+        st.Page(
+            "pages/glossary.py", title="Glossary", icon=":material/menu_book:", help="The field's terms, in a sentence"
+        ),
     ]
-    if chapters:
-        sections[group] = chapters
+}
+for group, chapters in atlas.chapters().items():
+    sections[group] = [
+        st.Page(atlas.page_of(one.name), title=one.title, icon=one.icon, help=one.question) for one in chapters
+    ]
 
 st.navigation(sections).run()

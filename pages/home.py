@@ -2,4 +2,28 @@
 
 import streamlit as st
 
+from core.training.runs import RunStore
+from pages._ui import atlas, cards, datasets, jobbar, own_runs, style
+from pages._ui.glossary import term
+
+style.apply()
+jobbar.job_bar()
+runs, broken = RunStore().scan()
+
 st.title("Epoch Atlas")
+st.markdown(
+    "Classic experiments with neural networks, epoch by epoch. Every chapter opens with a finished training: scrub "
+    f"through its {term('epoch', 'epochs')}, see what the network had learned by then, change something and train "
+    "it again. Every figure is read from the run it belongs to, and stands beside published ones."
+)
+
+with st.grid(3, min_column_width=280, key="chapters"):
+    for chapters in atlas.chapters().values():
+        for about in chapters:
+            cards.card(about, [run for run in runs if run.experiment == about.name])
+
+st.header("Data on this machine", anchor="data")
+datasets.data_sets()
+
+st.header("Your runs", anchor="runs")
+own_runs.own_runs(runs, broken)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import altair as alt
 import numpy as np
@@ -63,7 +63,7 @@ def histogram(
     """
     counts = binned(frame, bins)
     names = list(dict.fromkeys(counts["series"]))
-    colour: alt.Color | alt.ColorValue = alt.value(BLUE)
+    colour: Any = alt.value(BLUE)
     if len(names) > 1:
         scale = alt.Scale(domain=names, range=series_colours(names))
         colour = alt.Color("series:N", title=None, scale=scale, legend=alt.Legend(orient="top"))
@@ -124,7 +124,7 @@ def bars(
     data = checked(frame, [x, y], "bar chart")
     data[x] = data[x].astype(str)
     names = list(order) if order is not None else list(dict.fromkeys(data[x]))
-    opacity = alt.value(0.9)
+    opacity: Any = alt.value(0.9)
     if chosen is not None:
         opacity = alt.condition(alt.datum[x] == str(chosen), alt.value(1.0), alt.value(0.45))
     chart = alt.Chart(data).mark_bar(color=BLUE)

@@ -56,12 +56,11 @@ def heatmap(
     columns = list(order_x) if order_x is not None else list(dict.fromkeys(data[x].astype(str)))
     rows = list(order_y) if order_y is not None else list(dict.fromkeys(data[y].astype(str)))
     data[x], data[y] = data[x].astype(str), data[y].astype(str)
-    limits: dict[str, list[float]] = {} if domain is None else {"domain": list(domain)}
-    scale = (
-        alt.Scale(range=list(DIVERGING), clamp=True, **limits)
-        if diverging
-        else alt.Scale(scheme=SEQUENTIAL, clamp=True, **limits)
-    )
+    limits = alt.Undefined if domain is None else list(domain)
+    if diverging:
+        scale = alt.Scale(range=list(DIVERGING), clamp=True, domain=limits)
+    else:
+        scale = alt.Scale(scheme=SEQUENTIAL, clamp=True, domain=limits)
     base = alt.Chart(data).encode(
         x=alt.X(f"{x}:N", title=title_x, sort=columns, axis=alt.Axis(labelAngle=0)),
         y=alt.Y(f"{y}:N", title=title_y, sort=rows),
@@ -76,7 +75,8 @@ def heatmap(
     if numbers:
         low, high = domain or (float(data[value].min()), float(data[value].max()))
         middle = low + 0.6 * (high - low)
-        bright = alt.datum[value] > middle if not diverging else alt.datum[value] == alt.datum[value]
+        # viridis is dark below its middle; on the diverging scale black is read everywhere
+        bright = alt.datum[value] > (low - 1 if diverging else middle)
         ink = alt.condition(bright, alt.value("black"), alt.value("white"))
         layers.append(base.mark_text(fontSize=11).encode(text=alt.Text(f"{value}:Q", format=format), color=ink))
     return cast(alt.LayerChart, alt.layer(*layers).properties(height=height))

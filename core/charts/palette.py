@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 SKY, VERMILION, YELLOW, NEUTRAL = "#56B4E9", "#D55E00", "#F0E442", "#6E6E6E"
 PURPLE = "#7B3294"
@@ -11,7 +13,7 @@ OKABE_ITO = (BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, YELLOW)
 TRAIN, VALIDATION = BLUE, ORANGE
 REAL, GENERATED, UNDECIDED = GREEN, PURPLE, "#BDBDBD"
 
-SEQUENTIAL = "viridis"
+SEQUENTIAL: Final = "viridis"
 # purple - grey - green: generated, undecided, real
 DIVERGING = ("#7B3294", "#A775B5", "#CBB4D2", "#D9D9D9", "#AFD3C2", "#5FB491", "#009E73")
 

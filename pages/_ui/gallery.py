@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from core.errors import DataError
 from core.training.grids import GAP
+from pages._ui import downloads
 from pages._ui.grids import png, to_image
 
 PER_ROW = 8  # of the composed picture, which is also what is downloaded
@@ -86,14 +87,6 @@ def gallery(images: NDArray[np.uint8], texts: Sequence[str], *, key: str, alt: s
     """
     name = "y" + hashlib.sha256(key.encode()).hexdigest()[:10]
     st.html(gallery_html(images, texts, name=name, alt=alt, scale=scale))
-    st.download_button(
-        "PNG",
-        data=lambda: png(to_image(sheet(images)), scale),
-        file_name=f"{key}.png",
-        mime="image/png",
-        key=f"_png_{key}",
-        type="tertiary",
-        icon=":material/download:",
-        help=f"Download these images as one PNG, {scale} times enlarged",
-        on_click="ignore",
+    downloads.png(
+        lambda: png(to_image(sheet(images)), scale), key, f"Download these images as one PNG, enlarged {scale} times"
     )

@@ -45,6 +45,11 @@ def png(image: Image.Image, scale: int = 1) -> bytes:
     return file.getvalue()
 
 
+def data_url(image: Image.Image) -> str:
+    """Return the image as a PNG in a data URL."""
+    return f"data:image/png;base64,{base64.b64encode(png(image)).decode()}"
+
+
 def _rules(name: str, width: int, scale: int, label_px: int) -> str:
     """CSS that takes the largest whole scale that fits; below scale 1 the grid scrolls."""
     steps = [f"#{name} .px {{ width: {width}px; }}"]
@@ -87,14 +92,13 @@ def grid_html(
     rows, columns = list(row_labels or ()), list(column_labels or ())
     label_px = 16 + round(6.5 * max((len(str(one)) for one in rows), default=0)) if rows else 0
     style = STYLE.format(id=name, columns=max(len(columns), 1), rows=max(len(rows), 1))
-    source = base64.b64encode(png(image)).decode()
     parts = [
         f"<style>{style}{_rules(name, image.width, scale, label_px)}</style>",
         f'<div id="{name}-box"><figure id="{name}"><div class="in">',
         f'<div class="cols">{_spans(columns)}</div>' if columns else "",
         f'<div class="rows">{_spans(rows)}</div>' if rows else "",
         f'<div class="pic"><img class="px" alt="{html.escape(alt, quote=True)}" ',
-        f'src="data:image/png;base64,{source}"></div>',
+        f'src="{data_url(image)}"></div>',
         "</div>",
         f"<figcaption>{html.escape(caption)}</figcaption>" if caption else "",
         "</figure></div>",

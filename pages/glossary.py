@@ -1,0 +1,15 @@
+"""Glossary: the field's terms."""
+
+import streamlit as st
+
+from pages._ui import jobbar, style
+from pages._ui.glossary import TERMS, anchor
+
+style.apply()
+jobbar.job_bar()
+st.title("Glossary")
+st.markdown("The field's terms as this app uses them. Pages link to them where a term first appears.")
+for name in sorted(TERMS, key=str.lower):
+    with st.container(gap="xxsmall"):
+        st.subheader(name, anchor=anchor(name))
+        st.markdown(TERMS[name])
