@@ -9,7 +9,6 @@ import copy
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,9 @@ from torch import Tensor, nn
 from core.configs import VAEConfig
 from core.data import DATASETS, Split, load
 from core.data.images import as_tensor, binarise, preprocess
+from core.metrics import vae_tables
 from core.metrics.elbo import kl_standard_normal, log_likelihood
+from core.metrics.vae_findings import UNUSED_NATS
 from core.models.vae import VAE, mean_image, reparameterise
 from core.training.averaging import average_into, decay_at
 from core.training.grids import to_uint8
@@ -34,7 +35,7 @@ from core.training.weights import load_weights
 MODEL = "vae"
 DEMO_DRAWS = 10
 EVALUATED_AT_ONCE = 1000  # images
-UNUSED_NATS = 0.01  # a latent dimension with less KL than this carries nothing about the image
+SHOWN = (1, 5, 10, 20, 30)
 
 # Matrix products round differently on other machines; a bound in nats moves by about 1e-4 of itself.
 TOLERANCES: dict[str, float] = {"": 0.02, "overfit_gap": 0.02}
@@ -185,88 +186,91 @@ class VAETask(Task):
 def train(config: VAEConfig, recorder: Recorder) -> str:
     """Train on the config's data set and return how it ended."""
     task = VAETask(config, load(config.data, "train"), load(config.data, "validation"), recorder.device)
-    return fit(
-        task,
-        recorder,
-        epochs=config.epochs,
-        seed=config.seed,
-        snapshot_epochs=shown_epochs(config.epochs, (1, 5, 10, 20, 30)),
-    )
+    keep = shown_epochs(config.epochs, SHOWN)[:-1]  # the last epoch's weights are saved anyway, in full precision
+    return fit(task, recorder, epochs=config.epochs, seed=config.seed, snapshot_epochs=keep)
 
 
 def load_vae(run: Run, epoch: int | None = None, device: str = "cpu") -> VAE:
     """Return a run's model in eval mode: its final weights, or the snapshot of an epoch."""
-    modules = build(run.config)  # type: ignore[arg-type]
+    modules = build(_config(run))
     load_weights(run, modules, epoch)
     vae: VAE = modules[MODEL].to(device)  # type: ignore[assignment]
     return vae
 
 
 def evaluate(run: Run, device: str = "cpu") -> Evaluation:
-    """Return the final figures of a run.
+    """Measure a run's weights at every kept epoch on training, validation and (where there is one) test images.
 
-    Metrics, all means per image in nats with the averaged final weights: ``train_loss`` and ``validation_loss``
-    (negative ELBO over the whole split), ``overfit_gap`` (validation minus train), and ``test_elbo_nats`` on the
-    test images where the data set has them.
+    Metrics are of the final weights (averaged over recent steps), means per image in nats, each over a whole split and
+    by the same function: ``train_loss`` and ``validation_loss`` are negative ELBOs, ``overfit_gap`` is validation less
+    training, ``overfit_gap_equal_shares`` the same with every class counted alike, and ``test_elbo_nats`` is the ELBO
+    on the test images where the data set has them. ``used_dimensions`` counts the latent dimensions whose mean KL on
+    validation images is at least 0.01 nats. The history's ``train_`` columns are something else: means over an epoch
+    during which the weights move.
     """
-    config: VAEConfig = run.config  # type: ignore[assignment]
-    vae = load_vae(run, device=device)
-    terms = {
-        name: terms_of(vae, load(config.data, name).images, config, device) for name in DATASETS[config.data].sizes
-    }
+    config = _config(run)
+    splits = {name: load(config.data, name) for name in DATASETS[config.data].sizes}
+    epochs = sorted({*run.snapshots(), int(run.meta["epochs_done"])}, reverse=True)
+    tables: dict[str, list[pd.DataFrame]] = {}
     metrics: dict[str, float] = {}
-    for name in ("train", "validation"):
-        metrics |= {f"{name}_{key}": value for key, value in terms[name].means().items()}
-    metrics["overfit_gap"] = metrics["validation_loss"] - metrics["train_loss"]
-    if "test" in terms:
-        metrics["test_elbo_nats"] = -terms["test"].means()["loss"]
-    held_out = "test" if "test" in terms else "validation"
-    used = terms[held_out].kl.mean(0) >= UNUSED_NATS
-    metrics["used_dimensions"] = int(used.sum())
-    return Evaluation(metrics, _tables(config, terms, held_out))
+    places: NDArray[np.float64] | None = None
+    for epoch in epochs:  # the last one first: the maps of the others start from its map
+        vae = load_vae(run, None if epoch == epochs[0] else epoch, device)
+        terms = {name: terms_of(vae, split.images, config, device) for name, split in splits.items()}
+        for name, part in terms.items():
+            for table, frame in _tables(part, splits[name].labels).items():
+                tables.setdefault(table, []).append(frame.round(4).assign(epoch=epoch, split=name))
+        points = latent_map(terms["validation"], splits["validation"].labels, places, config.seed)
+        places = points[["x", "y"]].to_numpy()
+        tables.setdefault("latent_map", []).append(points.round({"x": 3, "y": 3, "loss": 1}).assign(epoch=epoch))
+        metrics = metrics or _metrics(terms, pd.concat(tables["per_class"]))
+    joined = {name: _in_front(pd.concat(reversed(parts), ignore_index=True)) for name, parts in tables.items()}
+    shown = {f"{name}_index": one_of_each(splits[name]) for name in ("validation", "train")}
+    return Evaluation(metrics, {**joined, "shown": pd.DataFrame(shown)})
 
 
-def _tables(config: VAEConfig, terms: Mapping[str, Terms], held_out: str) -> dict[str, pd.DataFrame]:
-    kl = terms[held_out].kl.mean(0)
-    dimensions = pd.DataFrame({"dimension": range(len(kl)), "kl_nats": kl.round(5), "used": kl >= UNUSED_NATS})
-    validation = load(config.data, "validation")
-    places, basis = latent_map(terms["validation"].mu)
-    points = pd.DataFrame(
-        {"index": range(len(places)), "label": validation.labels, "x": places[:, 0], "y": places[:, 1]}
-    )
-    labels = load(config.data, held_out).labels
+def _config(run: Run) -> VAEConfig:
+    if not isinstance(run.config, VAEConfig):
+        raise run.broken("run.json", "it is no run of a VAE")
+    return run.config
+
+
+def _tables(terms: Terms, labels: NDArray[np.int64]) -> dict[str, pd.DataFrame]:
+    kl = terms.kl.sum(1)
     return {
-        "dimensions": dimensions,
-        "latent_map": points.round({"x": 4, "y": 4}),
-        "latent_basis": basis,
-        "per_digit": per_digit(terms[held_out], labels),
-        "shown": pd.DataFrame({f"{s}_index": one_of_each(load(config.data, s)) for s in ("train", "validation")}),
+        "measures": vae_tables.measures(terms.reconstruction, kl),
+        "per_class": vae_tables.per_class(terms.reconstruction, kl, labels),
     }
 
 
-def latent_map(mu: NDArray[np.float32]) -> tuple[NDArray[np.float64], pd.DataFrame]:
-    """Return the two principal components of the encoded means, (n, 2), and the plane they span.
+def _metrics(terms: Mapping[str, Terms], classes: pd.DataFrame) -> dict[str, float]:
+    """Return the run's metrics from the terms of each split with the final weights."""
+    metrics = {f"{name}_{key}": value for name, part in terms.items() for key, value in part.means().items()}
+    metrics["overfit_gap"] = metrics["validation_loss"] - metrics["train_loss"]
+    metrics["overfit_gap_equal_shares"] = vae_tables.gap_at_equal_shares(classes)
+    if "test" in terms:
+        metrics["test_elbo_nats"] = -metrics.pop("test_loss")
+    metrics["used_dimensions"] = float((terms["validation"].kl.mean(0) >= UNUSED_NATS).sum())
+    return metrics
 
-    The plane is a table with the columns ``mean, first, second``, a row per latent dimension: the point (a, b) of
-    the map is ``mean + a * first + b * second``.
+
+def latent_map(
+    terms: Terms, labels: NDArray[np.int64], start: NDArray[np.float64] | None = None, seed: int = 0
+) -> pd.DataFrame:
+    """Return the images of the latent map, up to 2,000 evenly spaced: no pixel, only where their encoded means lie.
+
+    Returns
+    -------
+    DataFrame
+        ``index`` (place in the split), ``label``, ``x, y`` (t-SNE), ``loss`` (negative ELBO, nats) and
+        ``neighbour`` (label of the image of the whole split whose mean is nearest).
     """
-    mean = mu.mean(0, dtype=np.float64)
-    _, _, axes = np.linalg.svd(mu - mean, full_matrices=False)
-    axes = np.vstack([axes, np.zeros((2, mu.shape[1]))])[:2]  # a one-dimensional latent space has no second axis
-    axes *= np.where(axes.sum(1, keepdims=True) < 0, -1.0, 1.0)  # a singular vector's sign is arbitrary: fix it
-    plane: dict[str, Any] = {"mean": mean, "first": axes[0], "second": axes[1]}
-    return (mu - mean) @ axes.T, pd.DataFrame(plane)
+    places = vae_tables.spread_out(len(labels))
+    plane = vae_tables.neighbour_map(terms.mu[places], start, seed=seed)
+    columns = {"index": places, "label": labels[places], "x": plane[:, 0], "y": plane[:, 1], "loss": terms.loss[places]}
+    return pd.DataFrame(columns).assign(neighbour=labels[vae_tables.nearest(terms.mu, places)])
 
 
-def per_digit(terms: Terms, labels: NDArray[np.int64]) -> pd.DataFrame:
-    """Return the mean ELBO, reconstruction and KL of each class, in nats, and its number of images."""
-    frame = pd.DataFrame(
-        {
-            "label": labels,
-            "elbo_nats": -terms.loss,
-            "reconstruction_nats": terms.reconstruction,
-            "kl_nats": terms.kl.sum(1),
-        }
-    )
-    grouped = frame.groupby("label")
-    return grouped.mean().assign(images=grouped.size()).reset_index()
+def _in_front(frame: pd.DataFrame) -> pd.DataFrame:
+    first = [name for name in ("epoch", "split") if name in frame.columns]
+    return frame[[*first, *(name for name in frame.columns if name not in first)]]
