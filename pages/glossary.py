@@ -2,11 +2,10 @@
 
 import streamlit as st
 
-from pages._ui import jobbar, style
+from pages._ui import begin
 from pages._ui.glossary import TERMS, anchor
 
-style.apply()
-jobbar.job_bar()
+begin.begin()
 st.title("Glossary")
 st.markdown("The field's terms as this app uses them. Pages link to them where a term first appears.")
 for name in sorted(TERMS, key=str.lower):

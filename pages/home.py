@@ -3,11 +3,10 @@
 import streamlit as st
 
 from core.training.runs import RunStore
-from pages._ui import atlas, cards, datasets, jobbar, own_runs, style
+from pages._ui import atlas, begin, cards, datasets, own_runs
 from pages._ui.glossary import term
 
-style.apply()
-jobbar.job_bar()
+begin.begin()
 runs, broken = RunStore().scan()
 
 st.title("Epoch Atlas")

@@ -19,7 +19,8 @@ import streamlit as st
 from core.configs import Experiment, experiment
 from core.errors import AtlasError
 from core.training.runs import Broken, Run, RunStore
-from pages._ui import jobbar, picker, scrubber, states, style, training_panel
+from pages._ui import picker, scrubber, states, training_panel
+from pages._ui.begin import begin
 from pages._ui.glossary import term
 from pages._ui.grids import image_grid
 from pages._ui.links import control, deep_link, set_controls
@@ -36,6 +37,7 @@ __all__ = [
     "Probe",
     "Reference",
     "Try",
+    "begin",
     "cached_model",
     "chart",
     "columns",
@@ -90,8 +92,7 @@ def open_chapter(name: str) -> Chapter:
     about = experiment(name)
     store = RunStore()
     runs, broken = store.scan(name)
-    style.apply()
-    jobbar.job_bar()
+    begin()
     st.title(about.title)
     st.markdown(about.question)
     controls = st.sidebar.container()

@@ -1,4 +1,4 @@
-"""The few rules of style that the theme cannot express."""
+"""How every page begins: navigation seen to, the few rules of style, the bar of running jobs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages._ui import atlas, jobbar
+
 
 @cache
 def _rules() -> str:
     return f"<style>{Path(__file__).with_name('style.css').read_text(encoding='utf-8')}</style>"
 
 
-def apply() -> None:
-    """Add the rules to the page; takes no room."""
+def begin() -> None:
+    """Begin a page: call this before anything is shown."""
+    atlas.insist()
     st.html(_rules())
+    jobbar.job_bar()
