@@ -13,7 +13,7 @@ from core.charts.palette import BLUE, NEUTRAL, VALIDATION, VERMILION
 CELL = "cell"  # name of the click selection; its fields are CELL_FIELDS
 CELL_FIELDS = ("label", "predicted")
 CHOSEN = VERMILION  # seen on every viridis colour and on grey, in both themes
-MATRIX_HEIGHT = 440
+MATRIX_HEIGHT = 480
 
 
 def confusion(
@@ -45,31 +45,30 @@ def confusion(
         "count:Q",
         title="Errors",
         scale=alt.Scale(scheme="viridis", type="sqrt", domain=[0, max(1, ceiling)], clamp=True),
-        legend=alt.Legend(orient="right", gradientLength=160, tickMinStep=1, format="d"),
+        legend=None,  # the cells bear their numbers
     )
     click = alt.selection_point(name=CELL, fields=list(CELL_FIELDS), on="click", toggle=False, clear=False)
-    rectangles = (
+    tooltip = [
+        alt.Tooltip("is:N", title="Is"),
+        alt.Tooltip("read_as:N", title="Read as"),
+        alt.Tooltip("count:Q", title="Images", format=","),
+        alt.Tooltip("share:Q", title="Share of its class", format=".2%"),
+    ]
+    right = "datum.label == datum.predicted && datum.count > 0"
+    field = (
         alt.Chart(cells)
-        .mark_rect(cursor="pointer")
+        .mark_rect(cursor="pointer", stroke="#80808050", strokeWidth=1)
         .encode(
             x=x,
             y=y,
-            color=alt.when("datum.count == 0")
-            .then(alt.value("transparent"))
-            .when("datum.label == datum.predicted")
-            .then(alt.value(NEUTRAL))
-            .otherwise(colour),
-            stroke=alt.when("datum.chosen").then(alt.value(CHOSEN)).otherwise(alt.value("#80808040")),
-            strokeWidth=alt.when("datum.chosen").then(alt.value(2.5)).otherwise(alt.value(1)),
-            tooltip=[
-                alt.Tooltip("is:N", title="Is"),
-                alt.Tooltip("read_as:N", title="Read as"),
-                alt.Tooltip("count:Q", title="Images", format=","),
-                alt.Tooltip("share:Q", title="Share of its class", format=".2%"),
-            ],
+            color=alt.when(right).then(alt.value(NEUTRAL)).otherwise(alt.value("transparent")),
+            tooltip=tooltip,
         )
         .add_params(click)
     )
+    wrong = cells[(cells["label"] != cells["predicted"]) & (cells["count"] > 0)]
+    errors = alt.Chart(wrong).mark_rect(cursor="pointer").encode(x=x, y=y, color=colour, tooltip=tooltip)
+    outline = alt.Chart(cells[cells["chosen"]]).mark_rect(fill=None, stroke=CHOSEN, strokeWidth=2.5).encode(x=x, y=y)
     # Bright viridis needs dark digits; everything else here is dark enough for light ones.
     bright = f"datum.label != datum.predicted && sqrt(datum.count / {max(1, ceiling)}) > 0.6"
     numbers = (
@@ -78,12 +77,13 @@ def confusion(
         .encode(
             x=x,
             y=y,
+            tooltip=tooltip,
             text=alt.Text("count:Q", format=","),
             color=alt.when(bright).then(alt.value("#000000")).otherwise(alt.value("#FFFFFF")),
         )
         .properties()
     )
-    return _layers(rectangles, numbers).properties(height=MATRIX_HEIGHT)
+    return _layers(field, errors, numbers, outline).properties(height=MATRIX_HEIGHT)
 
 
 def _all_cells(frame: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:

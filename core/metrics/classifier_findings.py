@@ -103,6 +103,12 @@ def calibration_sentence(measures: pd.Series) -> str:
     return f"{said}: {'over' if gap > 0 else 'under'}-confident by {abs(gap) * 100:.1f} points ({ece})."
 
 
+def with_intervals(bins: pd.DataFrame) -> pd.DataFrame:
+    """Return calibration rows with the 95 % interval of each bin's accuracy: ``accuracy_low, accuracy_high``."""
+    low, high = wilson_interval(bins["accuracy"] * bins["count"], bins["count"])
+    return bins.assign(accuracy_low=low, accuracy_high=high)
+
+
 def first_epoch_at(history: pd.DataFrame, accuracy: float) -> pd.Series | None:
     """Return the first history row whose ``validation_accuracy`` reaches ``accuracy``, or None."""
     reached = history[history["validation_accuracy"] >= accuracy]

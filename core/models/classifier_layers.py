@@ -37,10 +37,10 @@ def architecture(width: int) -> pd.DataFrame:
     for stage in STAGES:
         outputs = stage.times * width
         weights = 9 * channels * outputs + 2 * outputs
-        words = {"": "", "halve": ", maximum over 2 × 2", "global": ", maximum over all places"}[stage.pool]
+        words = {"": "", "halve": ", maximum of 2 × 2", "global": ", maximum of all"}[stage.pool]
         side = {"": side, "halve": side // 2, "global": 1}[stage.pool]
         shape = f"{outputs} × {side} × {side}" if side > 1 else f"{outputs}"
-        rows.append((f"3 × 3 convolution{words}, normalisation, ReLU", shape, weights))
+        rows.append((f"Convolution 3 × 3{words}", shape, weights))
         channels = outputs
-    rows.append(("Linear layer, softmax", f"{N_CLASSES}", (channels + 1) * N_CLASSES))
+    rows.append(("Linear, softmax", f"{N_CLASSES}", (channels + 1) * N_CLASSES))
     return pd.DataFrame(rows, columns=["Layer", "Output", "Weights"])
