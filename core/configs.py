@@ -53,7 +53,7 @@ class VAEConfig(Config):
     sigma: float = option(0.4, "standard deviation of the Gaussian likelihood", low=0.01, high=10.0, scale="log")
     learning_rate: float = option(0.0015, "highest rate of Adam, after the warm-up", low=1e-6, high=1.0, scale="log")
     batch_size: int = option(200, "images in a batch", low=8, high=4096, scale="log")
-    width: int = option(1024, "neurons in each hidden layer", low=8, high=2048, scale="log", advanced=True)
+    width: int = option(512, "neurons in each hidden layer", low=8, high=2048, scale="log", advanced=True)
     depth: int = option(2, "hidden layers of the encoder, and of the decoder", low=1, high=4, advanced=True)
     activation: str = option(
         "gelu", "activation of the hidden layers", choices=("relu", "elu", "gelu", "silu", "tanh"), advanced=True
@@ -69,6 +69,63 @@ class VAEConfig(Config):
     binarise: bool = option(
         False, "train on black and white images, drawn anew each epoch from the grey values", advanced=True
     )
+
+
+@dataclass(frozen=True)
+class LatentVAEConfig(VAEConfig):
+    """A decoder with a mean and a log-variance per training image, beside an amortised twin of the same decoder."""
+
+    width: int = option(512, "neurons in each hidden layer", low=8, high=2048, scale="log", advanced=True)
+    start: str = option("normal", "where each image's latents start", choices=("normal", "pca", "encoder"))
+    latent_rate: float = option(0.05, "highest rate of the latents' Adam", low=1e-5, high=1.0, scale="log")
+    latent_steps: int = option(2, "updates of an image's latents at each visit", low=1, high=50)
+    kept_images: int = option(
+        1000, "training images whose latents are kept with the run", low=20, high=5000, advanced=True
+    )
+    samples: int = option(
+        1000, "samples of z per image when log p(x) is measured", low=2, high=5000, scale="log", advanced=True
+    )
+    refine_steps: int = option(
+        400, "steps of refining each image's posterior, to split the slack", low=1, high=5000, advanced=True
+    )
+
+
+@dataclass(frozen=True)
+class LogProbabilityConfig(VAEConfig):
+    """A variational autoencoder whose log p(x) is measured image by image (Burda et al., arXiv:1509.00519)."""
+
+    width: int = option(768, "neurons in each hidden layer", low=8, high=2048, scale="log", advanced=True)
+    samples: int = option(1000, "samples of z per image when log p(x) is measured", low=2, high=5000, scale="log")
+    iwae_epochs: int = option(
+        0, "how many of the epochs, the last ones, train a copy on the importance-weighted bound", low=0, high=1000
+    )
+    iwae_samples: int = option(10, "samples per image of the importance-weighted bound", low=2, high=100, advanced=True)
+    keep_plain: bool = option(
+        True, "keep and measure the model from before the importance-weighted epochs as well", advanced=True
+    )
+    iwae_rate: float = option(
+        0.0005, "highest rate on the importance-weighted bound", low=1e-6, high=1.0, scale="log", advanced=True
+    )
+    train_images: int = option(
+        10_000, "training images whose log p(x) is measured, evenly spaced", low=20, high=60_000, advanced=True
+    )
+    validation_images: int = option(
+        5000, "validation images whose log p(x) is measured, evenly spaced", low=20, high=5000, advanced=True
+    )
+    ais_images: int = option(
+        5, "images of each class checked by annealed importance sampling", low=0, high=50, advanced=True
+    )
+    ais_temperatures: int = option(
+        500, "temperatures of annealed importance sampling", low=1, high=10_000, scale="log", advanced=True
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.iwae_epochs >= self.epochs:
+            raise ConfigError(
+                f"iwae_epochs = {self.iwae_epochs} leaves no epoch of the {self.epochs} for the plain bound",
+                "Give fewer than epochs",
+            )
 
 
 @dataclass(frozen=True)
@@ -94,8 +151,8 @@ class GAN2DConfig(Config):
     d_steps: int = option(1, "discriminator updates in a step", low=1, high=10)
     g_optimizer: str = option("adam", "optimiser of the generator", choices=("adam", "rmsprop", "sgd"))
     d_optimizer: str = option("adam", "optimiser of the discriminator", choices=("adam", "rmsprop", "sgd"))
-    g_rate: float = option(0.002, "learning rate of the generator", low=1e-6, high=1.0, scale="log")
-    d_rate: float = option(0.002, "learning rate of the discriminator", low=1e-6, high=1.0, scale="log")
+    g_rate: float = option(0.001, "learning rate of the generator", low=1e-6, high=1.0, scale="log")
+    d_rate: float = option(0.005, "learning rate of the discriminator", low=1e-6, high=1.0, scale="log")
     packing: int = option(1, "points the discriminator judges together (PacGAN)", low=1, high=4)
     steps_per_frame: int = option(30, "training steps between two recorded frames", low=1, high=1000, advanced=True)
     batch_size: int = option(256, "points in a batch", low=4, high=2048, advanced=True)
@@ -109,9 +166,9 @@ class GAN2DConfig(Config):
     d_features: int = option(
         0, "random sines and cosines given to the discriminator beside x and y", low=0, high=128, advanced=True
     )
-    beta1: float = option(0.5, "Adam's memory of the gradient", low=0.0, high=0.999, advanced=True)
+    beta1: float = option(0.0, "Adam's memory of the gradient", low=0.0, high=0.999, advanced=True)
     beta2: float = option(0.999, "Adam's memory of the squared gradient", low=0.0, high=0.9999, advanced=True)
-    decay: bool = option(False, "let both rates fall along a cosine over the run", advanced=True)
+    decay: bool = option(True, "let both rates fall along a cosine over the run", advanced=True)
     trials: int = option(1, "seeds trained beside each other, from the run's own on", low=1, high=10, advanced=True)
     points: str = option("", "your own points, as the page's drawing canvas writes them", advanced=True)
     jitter: float = option(0.01, "noise around your own points, in sides of the square", low=0, high=0.1, advanced=True)
@@ -178,6 +235,28 @@ EXPERIMENTS: dict[str, Experiment] = {
             icon=":material/blur_on:",
             headline="test_elbo_nats",
             headline_label="test ELBO (nats)",
+            headline_format=",.2f",
+        ),
+        Experiment(
+            name="latent_vae",
+            title="Per-image latents",
+            question="Who estimates q(z|x) better: an encoder for all images, or every image for itself?",
+            group="Variational models",
+            config=LatentVAEConfig,
+            icon=":material/fingerprint:",
+            headline="train_log_prob_nats",
+            headline_label="training log p(x), nats",
+            headline_format=",.2f",
+        ),
+        Experiment(
+            name="log_probability",
+            title="Log-probability",
+            question="Which digit does the model find most probable, and why?",
+            group="Variational models",
+            config=LogProbabilityConfig,
+            icon=":material/bar_chart:",
+            headline="test_log_prob_nats",
+            headline_label="test log p(x), nats",
             headline_format=",.2f",
         ),
         Experiment(

@@ -102,6 +102,9 @@ class Discriminator(SeededMLP):
 
     ``features`` random sines and cosines of each point stand beside its coordinates (Tancik et al.,
     arXiv:2006.10739): a plain perceptron is slow to learn detail as fine as the noise of the ring and the grid.
+
+    ``gain`` multiplies the output. A critic gets 1 / SCALE: what has slope 1 in the network's own coordinates, where
+    the usual rates are right for it, then has slope 1 in the square's.
     """
 
     def __init__(
@@ -113,11 +116,13 @@ class Discriminator(SeededMLP):
         generators: Sequence[torch.Generator],
         *,
         features: int = 0,
+        gain: float = 1.0,
     ) -> None:
         super().__init__([(2 + 2 * features) * packing, *[neurons] * layers, 1], activation, generators)
         self.waves: Tensor
         self.packing = packing
         self.features = features
+        self.gain = gain
         waves = [torch.randn(2, features, generator=g) * FREQUENCY for g in generators]
         self.register_buffer("waves", torch.stack(waves))  # (S, 2, features), radians per unit
 
@@ -130,4 +135,4 @@ class Discriminator(SeededMLP):
             phase = torch.bmm(x, self.waves)
             x = torch.cat([x, phase.sin(), phase.cos()], dim=-1)
         packs = x.reshape(x.shape[0], -1, x.shape[-1] * self.packing)
-        return super().forward(packs)[..., 0]
+        return super().forward(packs)[..., 0] * self.gain

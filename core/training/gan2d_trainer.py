@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from core.configs import GAN2DConfig
 from core.data.points import Distribution, distribution
 from core.errors import RunError
-from core.models.gan_2d import Discriminator, Generator
+from core.models.gan_2d import SCALE, Discriminator, Generator
 from core.training.gan2d_losses import between, discriminator_loss, generator_loss, penalty, slopes, to_level
 from core.training.loop import seeded
 from core.training.schedules import set_rate, warmup_cosine
@@ -190,7 +190,7 @@ class Trainer:
         """Update one network along the gradient of its loss; the sum over seeds keeps their gradients apart."""
         parameters = list(self.networks()[network].parameters())
         for parameter, gradient in zip(parameters, torch.autograd.grad(loss.sum(), parameters), strict=True):
-            parameter.grad = gradient
+            parameter.grad = gradient.contiguous()  # the fused optimiser reads memory as if laid out like the weights
         self.optimizers[network].step()
 
     def state(self) -> dict[str, Tensor]:
@@ -272,5 +272,6 @@ def build(config: GAN2DConfig, seeds: Sequence[int]) -> tuple[Generator, Discrim
         config.activation,
         [seeded(s, "init", 1) for s in seeds],
         features=config.d_features,
+        gain=1 / SCALE if config.loss == "wasserstein" else 1.0,
     )
     return generator, discriminator
