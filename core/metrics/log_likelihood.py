@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from core.errors import ConfigError, DataError
+from core.metrics.elbo import kl_standard_normal, log_likelihood
 
 Conditional = Callable[[Tensor, Tensor], Tensor]
 """``(x (n, pixels), z (n, m, latent_dim)) -> log p(x|z) (n, m)`` in nats."""
@@ -135,15 +136,15 @@ def nested_bounds(log_weights: Tensor, sizes: Sequence[int]) -> Tensor:
     return torch.stack(columns, 1) if columns else log_weights.new_empty(n, 0)
 
 
+def kl_of(mu: Tensor, logvar: Tensor) -> Tensor:
+    """Return the KL of each image, shape (n,), from q(z|x) to the standard normal prior."""
+    return kl_standard_normal(mu, logvar).sum(1)
+
+
 def running_log_prob(log_weights: Tensor) -> Tensor:
     """Return the estimate after 1, 2, ... M samples, shape (n, M): how it settles for one image."""
     counts = torch.arange(1, log_weights.shape[1] + 1, dtype=log_weights.dtype, device=log_weights.device)
     return log_weights.logcumsumexp(1) - counts.log()
-
-
-def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
-    """Return KL(N(mu, exp(logvar)) || N(0, I)) summed over the last dimension (arXiv:1312.6114, appendix B)."""
-    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(-1)
 
 
 def sampling_conditional(decode: Callable[[Tensor], Tensor], likelihood: str, sigma: float) -> Conditional:
@@ -176,6 +177,25 @@ def sampling_conditional(decode: Callable[[Tensor], Tensor], likelihood: str, si
         return squared.mul_(-0.5 / sigma**2).sub_(x.shape[1] * (math.log(sigma) + 0.5 * math.log(2 * math.pi)))
 
     return conditional
+
+
+def smooth_conditional(decode: Callable[[Tensor], Tensor], likelihood: str, sigma: float) -> Conditional:
+    """Return the same log p(x|z) differentiable in z, for what follows gradients; parameters as above."""
+
+    def conditional(x: Tensor, z: Tensor) -> Tensor:
+        # the likelihood broadcasts over leading dimensions: (m, n, pixels) against (n, pixels)
+        return log_likelihood(decode(z.transpose(0, 1)), x, likelihood=likelihood, sigma=sigma).T
+
+    return conditional
+
+
+def dense_row_bytes(widths: Sequence[int], itemsize: int = 4) -> int:
+    """Return the working memory of one sample in a dense decoder with layers of these widths (latent_dim first).
+
+    While a layer runs, its input and its output are held, and the activation that follows writes a third buffer;
+    the likelihood needs at most one more buffer of pixels.
+    """
+    return itemsize * (sum(sorted(widths)[-2:]) + max(widths))
 
 
 def weight_chunks(
@@ -271,4 +291,4 @@ def importance_sample(
         if on_progress:
             on_progress(images.stop, len(x))
     log_prob, error, effective, reconstruction, bounds = (torch.cat(column) for column in zip(*parts, strict=True))
-    return Estimates(log_prob, error, effective, reconstruction, kl_to_standard_normal(mu, logvar), bounds)
+    return Estimates(log_prob, error, effective, reconstruction, kl_of(mu, logvar), bounds)

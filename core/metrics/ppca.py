@@ -52,7 +52,10 @@ class ProbabilisticPCA:
 
         With the eigenvalues of ``W W' + sigma^2 I`` known, neither inverse nor determinant is computed.
         """
-        centred = x.to(self.mean) - self.mean
+        return torch.cat([self._log_density(part.to(self.mean)) for part in x.split(5000)])
+
+    def _log_density(self, x: Tensor) -> Tensor:
+        centred = x - self.mean
         along = centred @ self.directions  # (n, latent_dim)
         inside = along.square().sum(1)
         outside = (centred.square().sum(1) - inside).clamp_min(0)
@@ -90,9 +93,11 @@ def fit_ppca(x: Tensor, sigma: float, latent_dim: int | None = None) -> Probabil
         raise DataError(f"{tuple(x.shape)} is no set of flat images", "Give at least two images, shape (n, pixels)")
     if not (math.isfinite(sigma) and sigma > 0):
         raise ConfigError(f"sigma = {sigma} is not allowed", "Give a positive number")
-    data = x.double()
-    mean = data.mean(0)
-    covariance = (data - mean).T @ (data - mean) / len(data)
+    mean = x.mean(0, dtype=torch.float64)
+    covariance = torch.zeros(x.shape[1], x.shape[1], dtype=torch.float64)
+    for part in x.split(5000):  # in pieces: all images in float64, centred, would need a gigabyte
+        centred = part.double() - mean
+        covariance.addmm_(centred.T, centred, alpha=1 / len(x))
     values, vectors = torch.linalg.eigh(covariance)
     useful = int((values > sigma**2).sum())
     kept = useful if latent_dim is None else min(latent_dim, useful)

@@ -12,14 +12,14 @@ set of weights. q* is found by optimising mean and log-variance of every image, 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from core.errors import ConfigError
-from core.metrics.log_likelihood import Conditional, check_images, kl_to_standard_normal
+from core.metrics.log_likelihood import Conditional, check_images, kl_of
 
 
 @dataclass(frozen=True)
@@ -101,15 +101,8 @@ def _refine_batch(
         eps = torch.randn(len(x), options.n_samples, mu.shape[1], generator=generator).to(mu)
         with torch.enable_grad():
             z = mu[:, None] + (0.5 * logvar[:, None]).exp() * eps
-            loss = (kl_to_standard_normal(mu, logvar) - conditional(x, z).mean(1)).sum()
+            loss = (kl_of(mu, logvar) - conditional(x, z).mean(1)).sum()
             gradients = torch.autograd.grad(loss, (mu, logvar))
         mu.grad, logvar.grad = gradients
         optimizer.step()
     return mu.detach(), logvar.detach()
-
-
-def mean_with_error(values: Sequence[float] | Tensor) -> tuple[float, float]:
-    """Return the mean and its standard error over images (0 for a single one)."""
-    tensor = torch.as_tensor(values, dtype=torch.float64)
-    error = float(tensor.std() / math.sqrt(len(tensor))) if len(tensor) > 1 else 0.0
-    return float(tensor.mean()), error

@@ -13,8 +13,33 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from core.errors import ConfigError
+
 MAX_LOGVAR = 4.0
 MIN_LOGVAR = -10.0
+
+
+class Decoder(nn.Module):
+    """A decoder alone: the encoder's work is done by a table of latents.
+
+    Parameters
+    ----------
+    decoder
+        Network from z to logits.
+    """
+
+    def __init__(self, decoder: nn.Module) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return logits (..., pixels) for z (..., latent_dim)."""
+        logits: Tensor = self.decoder(z)
+        return logits
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Refuse: q has to be given."""
+        raise ConfigError("this model has no encoder", "Give the posterior of each image")
 
 
 class LatentTable(nn.Module):

@@ -14,12 +14,13 @@ from core.errors import ConfigError, DataError
 from core.metrics.log_likelihood import (
     Estimates,
     check_images,
+    dense_row_bytes,
     image_noise,
     importance_sample,
-    kl_to_standard_normal,
     nested_bounds,
     running_log_prob,
     sampling_conditional,
+    smooth_conditional,
     summarise,
     weight_chunks,
 )
@@ -118,6 +119,16 @@ def test_sampling_conditional_equals_torch_distributions(likelihood: str) -> Non
     normal, bernoulli = torch.distributions.Normal, torch.distributions.Bernoulli
     oracle = normal(logits.sigmoid(), 0.4) if likelihood == "gaussian" else bernoulli(logits=logits)
     assert torch.allclose(found, oracle.log_prob(x[:, None].expand_as(logits)).sum(-1), atol=1e-9)
+    z.requires_grad_(True)
+    smooth = smooth_conditional(decode, likelihood, 0.4)(x, z)
+    assert torch.allclose(smooth, found, atol=1e-9)
+    smooth.sum().backward()
+    assert z.grad is not None
+    assert torch.isfinite(z.grad).all()
+
+
+def test_row_bytes_count_the_widest_layers() -> None:
+    assert dense_row_bytes((20, 512, 784)) == 4 * (784 + 512 + 784)
 
 
 def test_an_unknown_likelihood_is_refused() -> None:
@@ -196,13 +207,6 @@ def test_running_estimate_ends_at_the_estimate() -> None:
     running = running_log_prob(log_w)
     assert torch.allclose(running[:, -1], summarise(log_w)[0])
     assert torch.allclose(running[:, 0], log_w[:, 0])
-
-
-def test_kl_against_torch_distributions() -> None:
-    mu, logvar = torch.randn(5, 3), torch.randn(5, 3)
-    q = torch.distributions.Normal(mu, (0.5 * logvar).exp())
-    oracle = torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0)).sum(-1)
-    assert torch.allclose(kl_to_standard_normal(mu, logvar), oracle, atol=1e-5)
 
 
 def test_noise_is_standard_normal_and_its_own_per_image() -> None:

@@ -7,7 +7,7 @@ import torch
 
 from core.errors import ConfigError, DataError
 from core.metrics.log_likelihood import importance_sample
-from core.metrics.slack import RefineOptions, mean_with_error, refine
+from core.metrics.slack import RefineOptions, refine
 from tests.metrics.linear_gaussian import LinearGaussian, images, make
 
 
@@ -70,8 +70,3 @@ def test_refusals() -> None:
         refine(
             make().conditional, torch.full((1, 12), 7.0), torch.zeros(1, 3), torch.zeros(1, 3), generator=generator()
         )
-
-
-def test_mean_with_error() -> None:
-    assert mean_with_error([1.0, 3.0]) == (2.0, pytest.approx(1.0))
-    assert mean_with_error([5.0]) == (5.0, 0.0)
