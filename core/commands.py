@@ -98,7 +98,7 @@ def train(arguments: Namespace) -> int:
     run = _to_resume(arguments) if arguments.resume else None
     config = run.config if run else _new_config(arguments)
     _need_data(config)
-    device = _use(arguments.device)  # before a folder is made for a device that is not there
+    device = resolve_device(arguments.device)  # before a folder is made for a device that is not there
     if run is None:
         run = new_run(RunStore(), arguments.experiment, config, arguments.name)
     else:
@@ -135,15 +135,6 @@ def _need_data(config: Config) -> None:
         raise DataError(f"{config.data} is {message}", remedy)
 
 
-def _use(device: str) -> str:
-    """Return the device to use; import torch and give it its threads."""
-    found = resolve_device(device)
-    import torch
-
-    torch.set_num_threads(settings.threads())
-    return found
-
-
 @contextmanager
 def _polite() -> Iterator[None]:
     """Let SIGTERM, such as the machine's shutdown sends, stop a training as Ctrl-C does, even if that was ignored."""
@@ -158,7 +149,7 @@ def _polite() -> Iterator[None]:
 def _work(run: Run, device: str) -> int:
     """Train a run under a progress bar and say how it ended."""
     with _polite(), closing(Progress(run.config.epochs, float(run.meta["epochs_done"]))) as progress:
-        status = work_on(run, device, progress)
+        status = work_on(run, device, progress, settings.threads())
     run = RunStore().get(run.id)
     done, total = run.meta["epochs_done"], run.config.epochs
     if status == "stopped":
@@ -175,14 +166,14 @@ def _work(run: Run, device: str) -> int:
 def work(arguments: Namespace) -> int:
     """Train a queued run: what a background job runs. Its output goes into the run's job.log."""
     run = RunStore().get(arguments.run)
-    return _work(run, _use("auto"))
+    return _work(run, "auto")
 
 
 def evaluate(arguments: Namespace) -> int:
     """Recompute a run's metrics and print the stored and the recomputed ones."""
     run = RunStore().find(arguments.run)
     _need_data(run.config)
-    compared = compare(run, _use(arguments.device))
+    compared = compare(run, resolve_device(arguments.device, settings.threads()))
     agree = all(one.agrees for one in compared)
     if arguments.json:
         metrics = {one.metric: one.to_dict() for one in compared}
@@ -199,7 +190,7 @@ def verify(arguments: Namespace) -> int:
     shipped = [run for run in runs if run.origin == SHIPPED]
     faults = [f"{one.id} does not read: {one.error}" for one in broken if one.id.startswith(f"{SHIPPED}/")]
     checked, skipped = 0, []
-    device = _use(arguments.device) if shipped else "cpu"
+    device = resolve_device(arguments.device, settings.threads()) if shipped else "cpu"
     for run in shipped:
         lacking = missing_data(run.config)
         if lacking:

@@ -243,7 +243,9 @@ class JobQueue:
         return self._executor
 
     def _enqueue(self, run: Run, executor: Executor) -> None:
-        ticket = Lock.take(run.path / TICKET)
+        before = self._jobs.get(run.path)
+        # a process that has said it stopped may take a moment to end: its ticket is still ours
+        ticket = before[0] if before else Lock.take(run.path / TICKET)
         if ticket is None:
             raise JobError(f"{run.id} is in another app's queue", "Wait until it ends, or stop it")
         try:
@@ -251,7 +253,8 @@ class JobQueue:
             mark(run, status="queued", reason=None)
             future = executor.submit(run_job, str(run.path), run.id, _environment(), self._command)
         except Exception as error:
-            ticket.release()
+            if not before:
+                ticket.release()
             mark(run, status="failed", reason=f"it could not be queued ({error})"[:500])
             raise JobError(f"{run.id} could not be queued ({error})", "Resume it after a restart of the app") from error
         self._jobs[run.path] = (ticket, future)
@@ -260,12 +263,15 @@ class JobQueue:
     def _ended(self, run: Run, future: Future[int]) -> None:
         """Write down what the job's process could not, and give the ticket back."""
         with self._lock:
+            ticket, latest = self._jobs[run.path]
+            if future is not latest:  # it has been resumed meanwhile
+                return
             try:
                 _settle(run, future)
             except AtlasError:  # the folder is gone or cannot be written: there is nobody to tell
                 pass
             finally:
-                ticket, _ = self._jobs.pop(run.path)
+                del self._jobs[run.path]
                 ticket.release()
 
 

@@ -91,10 +91,15 @@ def new_run(store: RunStore, experiment_name: str, config: Config, name: str | N
     return store.create(meta, name or fresh_name(config))
 
 
-def resolve_device(wanted: str = "auto") -> str:
-    """Return ``cuda``, ``mps`` or ``cpu``: the wanted one, or the best there is for ``auto``."""
+def resolve_device(wanted: str = "auto", threads: int | None = None) -> str:
+    """Return ``cuda``, ``mps`` or ``cpu``: the wanted one, or the best there is for ``auto``.
+
+    Imports torch, and gives it that many threads unless None; RunError if the device is not there.
+    """
     import torch
 
+    if threads is not None:
+        torch.set_num_threads(threads)
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted == "auto":
         return next(name for name, ready in there.items() if ready)
@@ -119,11 +124,22 @@ def mark(run: Run, **values: Any) -> Run:
     return Run.read(run.path, run.origin)
 
 
-def work(run: Run, device: str = "auto", on_progress: OnProgress | None = None) -> str:
+def work(run: Run, device: str = "auto", on_progress: OnProgress | None = None, threads: int | None = None) -> str:
     """Train (or go on training) a run in this process, then evaluate it; return its final status.
 
     A stop file, KeyboardInterrupt included, ends it as ``stopped`` at its last whole epoch. A refusal (data missing,
     device not there) or a crash is written into ``run.json`` as ``failed`` with its reason before it is raised again.
+
+    Parameters
+    ----------
+    run
+        One of the reader's own runs.
+    device
+        ``auto``, ``cuda``, ``mps`` or ``cpu``.
+    on_progress
+        See :class:`core.training.recorder.Recorder`.
+    threads
+        Torch threads to train with, from then on in this process; None leaves them as they are.
 
     Raises
     ------
@@ -147,19 +163,19 @@ def work(run: Run, device: str = "auto", on_progress: OnProgress | None = None) 
             if (run.path / "stop").exists():  # asked for while this process was starting
                 mark(run, status="stopped")
                 return "stopped"
-            return _sitting(run, device, on_progress)
+            return _sitting(run, device, on_progress, threads)
         finally:
             for name in ("heartbeat.json", "stop"):
                 (run.path / name).unlink(missing_ok=True)
 
 
-def _sitting(run: Run, device: str, on_progress: OnProgress | None) -> str:
+def _sitting(run: Run, device: str, on_progress: OnProgress | None, threads: int | None) -> str:
     """Train and evaluate under the run's lock, and write down how it ended."""
     try:
         run = mark(run, status="running", reason=None)
         recorder = Recorder(run, on_progress=on_progress)
         with Pulse(recorder):
-            recorder.device = resolve_device(device)
+            recorder.device = resolve_device(device, threads)
             recorder.update(device=describe_device(recorder.device), data=describe_data(run.config.data))
             status = _train_and_evaluate(run, recorder)
     except KeyboardInterrupt:

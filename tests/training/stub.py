@@ -40,7 +40,7 @@ def build(config: Config) -> dict[str, nn.Module]:
     """The modules, initialised from the config's seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeded(config.seed, "init").initial_seed())
-        body = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Dropout(0.2))
+        body = nn.Sequential(nn.Linear(4, 8, bias=False), nn.BatchNorm1d(8), nn.Tanh(), nn.Dropout(0.2))
         return {"body": body, "head": nn.Linear(8, 1)}
 
 
