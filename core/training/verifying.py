@@ -58,8 +58,11 @@ def missing_data(config: Config) -> str | None:
     return None if there.ready else there.message
 
 
-def compare(run: Run, device: str = "cpu") -> list[Comparison]:
+def compare(run: Run, device: str = "cpu", *, quick: bool = False) -> list[Comparison]:
     """Recompute a run's metrics from its weights and the data, and set them beside the stored ones.
+
+    ``quick`` is for checking many runs at once: an experiment whose evaluation takes long may have a function
+    ``verify`` beside ``evaluate`` that recomputes a stated part of it and takes the rest from the stored tables.
 
     Raises
     ------
@@ -69,7 +72,8 @@ def compare(run: Run, device: str = "cpu") -> list[Comparison]:
     _check_digests(run)
     module = experiment(run.experiment).load()
     tolerances: dict[str, float] = module.TOLERANCES
-    recomputed = {name: float(value) for name, value in module.evaluate(run, device).metrics.items()}
+    recompute = getattr(module, "verify", module.evaluate) if quick else module.evaluate
+    recomputed = {name: float(value) for name, value in recompute(run, device).metrics.items()}
     return [
         Comparison(name, run.metrics.get(name), recomputed.get(name), tolerances.get(name, tolerances[""]))
         for name in {**run.metrics, **recomputed}
