@@ -60,7 +60,7 @@ def confusion_sentence(confusion: Counts, classes: Sequence[str]) -> str:
         one, other, there, back = other, one, back, there
     return (
         f"The pair it confuses most is {one} and {other}: {count:,} of the {errors:,} errors "
-        f"({_times(there)} {one} read as {other}, {_times(back)} the other way round)."
+        f"({one} read as {other}: {_times(there)}; {other} read as {one}: {_times(back)})."
     )
 
 

@@ -12,6 +12,7 @@ from core.metrics.classifier_findings import (
     matrix,
     overfitting_sentence,
     speed_sentence,
+    with_intervals,
 )
 
 DIGITS = tuple("0123456789")
@@ -50,7 +51,7 @@ def test_the_pair_counts_both_directions_and_leads_with_the_commoner_one(confusi
     assert confused_pair(confusion) == (4, 9, 9)
     said = confusion_sentence(confusion, DIGITS)
     assert said == (
-        "The pair it confuses most is 9 and 4: 9 of the 10 errors (7 times 9 read as 4, twice the other way round)."
+        "The pair it confuses most is 9 and 4: 9 of the 10 errors (9 read as 4: 7 times; 4 read as 9: twice)."
     )
 
 
@@ -103,3 +104,12 @@ def test_speed_names_the_first_epoch_at_the_mark():
     )
     assert speed_sentence(past) == "It first reaches 99% on validation images in epoch 2, after 20 s."
     assert "its best epoch has 99.50%" in speed_sentence(past, 0.999)
+
+
+def test_intervals_of_bins_hold_their_accuracies():
+    bins = with_intervals(pd.DataFrame({"accuracy": [0.0, 0.5, 1.0], "count": [1, 100, 10_000]}))
+    assert ((bins["accuracy_low"] <= bins["accuracy"]) & (bins["accuracy"] <= bins["accuracy_high"])).all()
+    widths = bins["accuracy_high"] - bins["accuracy_low"]
+    assert widths.is_monotonic_decreasing
+    # Wilson's interval of 50 of 100
+    np.testing.assert_allclose(bins.loc[1, ["accuracy_low", "accuracy_high"]].astype(float), [0.404, 0.596], atol=5e-4)
