@@ -58,6 +58,7 @@ def curves(
     epoch: int | None = None,
     zero: bool = False,
     height: int = HEIGHT,
+    compact: bool = False,
 ) -> alt.LayerChart:
     """Return curves over epochs.
 
@@ -77,6 +78,8 @@ def curves(
         Whether the value axis starts at 0.
     height
         Height in pixels.
+    compact
+        For a sidebar: small legend, no axis titles.
     """
     several = "run" in frame.columns
     data = checked(frame, ["epoch", "series", "value", *(["run"] if several else [])], "curves")
@@ -87,8 +90,10 @@ def curves(
         "epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False, zero=False)
     )
     y_scale = alt.Scale(type="log") if log else alt.Scale(zero=zero)
-    y = alt.Y("smoothed:Q", title=title_y, scale=y_scale)
-    base = alt.Chart(data).encode(x=x, color=_colour(data))
+    y_title = None if compact else title_y
+    y_axis = alt.Axis(tickCount=3 if compact else 6)
+    y = alt.Y("smoothed:Q", title=y_title, scale=y_scale, axis=y_axis)
+    base = alt.Chart(data).encode(x=x, color=_colour(data, compact))
     if several:
         base = base.encode(
             strokeDash=alt.StrokeDash("run:N", title=None, legend=alt.Legend(orient="top", symbolType="stroke"))
@@ -114,9 +119,19 @@ def curves(
     return cast(alt.LayerChart, alt.layer(*layers).properties(height=height))
 
 
-def _colour(data: pd.DataFrame) -> alt.Color:
+def _colour(data: pd.DataFrame, compact: bool) -> alt.Color:
     names = list(dict.fromkeys(data["series"]))
-    legend = alt.Legend(orient="top", direction="horizontal", symbolOpacity=1, symbolType="stroke", symbolStrokeWidth=3)
+    legend = alt.Legend(
+        orient="top",
+        direction="horizontal",
+        symbolOpacity=1,
+        symbolType="stroke",
+        symbolStrokeWidth=3,
+        symbolSize=50 if compact else 100,
+        labelFontSize=11 if compact else 13,
+        columnPadding=6 if compact else 12,
+        offset=2 if compact else 10,
+    )
     scale = alt.Scale(domain=names, range=series_colours(names))
     return alt.Color("series:N", title=None, scale=scale, legend=legend if len(names) > 1 else None)
 

@@ -12,6 +12,7 @@ from core.configs import Experiment
 from core.errors import AtlasError
 from core.training.runs import Run
 from pages._ui import atlas, grids, picker, reading
+from pages._ui.unchecked import unchecked
 
 HEIGHT = 168
 PREFERRED = ("samples", "reconstructions")
@@ -58,7 +59,7 @@ def _picture(about: Experiment, run: Run) -> None:
         frame = long_form(history, series)
         if frame["epoch"].nunique() > 1:
             chart = curves(frame, title_y=title, height=HEIGHT)
-            st.altair_chart(chart, width="stretch", height=HEIGHT, alt=f"{about.title}: {title} per epoch")
+            st.altair_chart(unchecked(chart), width="stretch", height=HEIGHT, alt=f"{about.title}: {title} per epoch")
             return
     st.space(HEIGHT)
 

@@ -21,6 +21,7 @@ from core.errors import AtlasError
 from core.training.runs import Broken, Run, RunStore
 from pages._ui import picker, scrubber, states, training_panel
 from pages._ui.begin import begin
+from pages._ui.drawn import drawn
 from pages._ui.glossary import term
 from pages._ui.grids import image_grid
 from pages._ui.links import control, deep_link, set_controls
@@ -44,6 +45,7 @@ __all__ = [
     "control",
     "data_note",
     "deep_link",
+    "drawn",
     "epoch_scrubber",
     "guarded",
     "headline",

@@ -7,6 +7,7 @@ import hashlib
 import html
 import io
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import streamlit as st
@@ -38,6 +39,12 @@ def to_image(picture: Picture) -> Image.Image:
 
 def png(image: Image.Image, scale: int = 1) -> bytes:
     """Return the image as PNG, enlarged by a whole number without blur."""
+    return _encoded(image.mode, image.size, image.tobytes(), scale)
+
+
+@lru_cache(maxsize=128)  # of a hundred kilobytes each; encoding takes ten times as long as finding it again
+def _encoded(mode: str, size: tuple[int, int], pixels: bytes, scale: int) -> bytes:
+    image = Image.frombytes(mode, size, pixels)
     if scale > 1:
         image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
     file = io.BytesIO()

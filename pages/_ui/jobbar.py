@@ -18,6 +18,7 @@ def job_bar() -> None:
     """Show a line per active job; nothing when nothing runs or training is switched off."""
     if settings.read_only():
         return
+    jobs.followed(RunStore())  # keeps the followed job in the URL of every page
     active = queue_of_jobs.queue().active()
     if not active:
         return

@@ -63,9 +63,9 @@ def progress_text(now: jobs.JobState) -> str:
 
 def outcome_text(now: jobs.JobState) -> str:
     """Return how an ended job stands, as a sentence."""
-    done = count(int(now.done), "epoch")
+    done = f"epoch {int(now.done)}"
     texts = {
-        "finished": f"Finished after {done}.",
+        "finished": f"Finished {count(now.total, 'epoch')}.",
         "stopped": f"Stopped after {done} of {now.total}.",
         "interrupted": f"Interrupted after {done} of {now.total}: {now.reason or 'its process ended'}.",
         "diverged": f"Diverged: {now.reason or 'the loss was no longer finite'}.",
@@ -104,6 +104,5 @@ def resume(run_id: str) -> None:
 
 
 def show(run_id: str) -> None:
-    """Callback: show a run's results on its page and follow its job no more."""
+    """Callback: show a run's results on its page."""
     links.set_controls({"run": run_id})
-    forget()

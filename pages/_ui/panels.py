@@ -12,6 +12,8 @@ import pandas as pd
 import streamlit as st
 
 from pages._ui import downloads
+from pages._ui.drawn import Drawn
+from pages._ui.unchecked import unchecked
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def columns(n: int = 2) -> list[Any]:
 
 
 def chart(
-    chart: alt_module.TopLevelMixin,
+    chart: alt_module.TopLevelMixin | Drawn,
     frame: pd.DataFrame,
     *,
     key: str,
@@ -87,6 +89,7 @@ def chart(
 ) -> Any:
     """Show an Altair chart over the full width, with its data as CSV (PNG is in the chart's own toolbar).
 
+    A chart made by :func:`pages._ui.drawn.drawn` is not built anew when nothing has changed.
     Returns what ``st.altair_chart`` returns: the selection, if ``on_select`` is given.
     """
     if frame.empty:
@@ -95,7 +98,10 @@ def chart(
     more: dict[str, Any] = {"height": height} if height else {}
     if on_select != "ignore":
         more |= {"on_select": on_select, "selection_mode": selection_mode}
-    event = st.altair_chart(chart, width="stretch", key=key, alt=alt, **more)
+    if isinstance(chart, Drawn):
+        event = st.vega_lite_chart(dict(chart.spec), width="stretch", key=key, alt=alt, **more)
+    else:
+        event = st.altair_chart(unchecked(chart), width="stretch", key=key, alt=alt, **more)
     downloads.csv(frame, key)
     return event
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,9 +18,12 @@ from core.training import jobs as queue_of_jobs
 from core.training.runs import Run, RunStore
 from pages._ui import forms, jobs, states
 from pages._ui.estimates import estimate
+from pages._ui.unchecked import unchecked
 from pages._ui.words import duration
 
 LIVE = {"train_loss": "training", "validation_loss": "validation"}
+DRAWN = "_drawn_at"
+REDRAW_S = 3.0  # a page that is read should not be redrawn more often than this
 READ_ONLY = "Training is switched off in this deployment: the shipped runs are here to explore."
 
 
@@ -44,11 +48,11 @@ def training_panel(about: Experiment, runs: Sequence[Run], shown: Run | None, st
             return
         job = jobs.followed(store)
         if job is not None and job.experiment == about.name:
-            _job(about, job)
+            _job(about, job, shown is not None and shown.id == job.id)
         _form(about, list(runs), shown)
 
 
-def _job(about: Experiment, run: Run) -> None:
+def _job(about: Experiment, run: Run, shown: bool) -> None:
     """Show the followed job: its state, live curves, and the next step as a button."""
     try:
         now = queue_of_jobs.state(run)
@@ -58,22 +62,29 @@ def _job(about: Experiment, run: Run) -> None:
     with st.container(border=True, key="job"):
         st.caption(f"Your training {run.name}")
         poll = jobs.POLL_S if now.active else None
-        st.fragment(_watch, run_every=poll)(run.id, now.status)
-        _next_step(about, run, now)
+        st.fragment(_watch, run_every=poll)(run.id, now.status, int(run.meta["epochs_done"]) if shown else None)
+        st.session_state[DRAWN] = time.monotonic()
+        _next_step(about, run, now, shown)
         error = jobs.refusal()
         if error is not None:
             states.problem(error)
 
 
-def _watch(run_id: str, status: str) -> None:
-    """Show a job as it stands now, polled while it is active; the page runs anew when its status changes."""
+def _watch(run_id: str, status: str, drawn_epochs: int | None) -> None:
+    """Show a job as it stands now, polled while it is active.
+
+    The page runs anew when the job's status changes and, if it is the run on the page (``drawn_epochs`` is then
+    how many of its epochs are drawn), when there are new epochs to draw.
+    """
     try:
         run = RunStore().get(run_id)
         now = queue_of_jobs.state(run)
     except RunError:
         st.caption("This run has been deleted.")
         return
-    if now.status != status:
+    news = drawn_epochs is not None and int(run.meta["epochs_done"]) > drawn_epochs
+    rested = time.monotonic() - st.session_state.get(DRAWN, 0.0) >= REDRAW_S
+    if now.status != status or (news and rested):
         st.rerun()
     states.status_badge(now.status)
     if now.active:
@@ -91,11 +102,11 @@ def _live_curves(run: Run) -> None:
         return
     if frame["epoch"].nunique() < 2:
         return
-    chart = curves(frame, title_y="loss", height=150)
-    st.altair_chart(chart, width="stretch", alt=f"Loss per epoch of the running training {run.name}")
+    chart = curves(frame, title_y="loss", height=130, compact=True)
+    st.altair_chart(unchecked(chart), width="stretch", alt=f"Loss per epoch of the running training {run.name}")
 
 
-def _next_step(about: Experiment, run: Run, now: queue_of_jobs.JobState) -> None:
+def _next_step(about: Experiment, run: Run, now: queue_of_jobs.JobState, shown: bool) -> None:
     """Offer what can be done now, outside of the polled part so that a click is never lost to a redraw."""
     with st.container(horizontal=True, gap="small"):
         if now.active:
@@ -118,9 +129,9 @@ def _next_step(about: Experiment, run: Run, now: queue_of_jobs.JobState) -> None
                 args=(about, run),
                 help="Fills the form with this run's settings and a lower learning rate; press Train afterwards",
             )
+        if run.meta["epochs_done"] and not shown:
+            st.button("Show", key="_show", icon=":material/visibility:", on_click=jobs.show, args=(run.id,))
         if not now.active:
-            if run.meta["epochs_done"]:
-                st.button("Show", key="_show", icon=":material/visibility:", on_click=jobs.show, args=(run.id,))
             st.button("Close", key="_close", on_click=jobs.forget)
 
 
