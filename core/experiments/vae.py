@@ -215,18 +215,28 @@ def evaluate(run: Run, device: str = "cpu") -> Evaluation:
     metrics: dict[str, float] = {}
     places: NDArray[np.float64] | None = None
     for epoch in epochs:  # the last one first: the maps of the others start from its map
-        vae = load_vae(run, None if epoch == epochs[0] else epoch, device)
-        terms = {name: terms_of(vae, split.images, config, device) for name, split in splits.items()}
+        terms = _terms(run, None if epoch == epochs[0] else epoch, splits, device)
+        metrics = metrics or _metrics(terms, splits)
         for name, part in terms.items():
             for table, frame in _tables(part, splits[name].labels).items():
                 tables.setdefault(table, []).append(frame.round(4).assign(epoch=epoch, split=name))
         points = latent_map(terms["validation"], splits["validation"].labels, places, config.seed)
         places = points[["x", "y"]].to_numpy()
         tables.setdefault("latent_map", []).append(points.round({"x": 3, "y": 3, "loss": 1}).assign(epoch=epoch))
-        metrics = metrics or _metrics(terms, pd.concat(tables["per_class"]))
     joined = {name: _in_front(pd.concat(reversed(parts), ignore_index=True)) for name, parts in tables.items()}
     shown = {f"{name}_index": one_of_each(splits[name]) for name in ("validation", "train")}
     return Evaluation(metrics, {**joined, "shown": pd.DataFrame(shown)})
+
+
+def verify(run: Run, device: str = "cpu") -> Evaluation:
+    """Recompute every metric of :func:`evaluate` from the final weights; the tables of earlier epochs are left out."""
+    splits = {name: load(run.config.data, name) for name in DATASETS[run.config.data].sizes}
+    return Evaluation(_metrics(_terms(run, None, splits, device), splits))
+
+
+def _terms(run: Run, epoch: int | None, splits: Mapping[str, Split], device: str) -> dict[str, Terms]:
+    vae, config = load_vae(run, epoch, device), _config(run)
+    return {name: terms_of(vae, split.images, config, device) for name, split in splits.items()}
 
 
 def _config(run: Run) -> VAEConfig:
@@ -243,11 +253,12 @@ def _tables(terms: Terms, labels: NDArray[np.int64]) -> dict[str, pd.DataFrame]:
     }
 
 
-def _metrics(terms: Mapping[str, Terms], classes: pd.DataFrame) -> dict[str, float]:
+def _metrics(terms: Mapping[str, Terms], splits: Mapping[str, Split]) -> dict[str, float]:
     """Return the run's metrics from the terms of each split with the final weights."""
     metrics = {f"{name}_{key}": value for name, part in terms.items() for key, value in part.means().items()}
     metrics["overfit_gap"] = metrics["validation_loss"] - metrics["train_loss"]
-    metrics["overfit_gap_equal_shares"] = vae_tables.gap_at_equal_shares(classes)
+    classes = [_tables(part, splits[name].labels)["per_class"].assign(split=name) for name, part in terms.items()]
+    metrics["overfit_gap_equal_shares"] = vae_tables.gap_at_equal_shares(pd.concat(classes))
     if "test" in terms:
         metrics["test_elbo_nats"] = -metrics.pop("test_loss")
     metrics["used_dimensions"] = float((terms["validation"].kl.mean(0) >= UNUSED_NATS).sum())

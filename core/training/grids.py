@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,3 +42,19 @@ def compose(images: NDArray[np.uint8], gap: int = GAP) -> NDArray[np.uint8]:
             top, left = row * (height + gap), column * (width + gap)
             sheet[top : top + height, left : left + width] = images[row, column]
     return sheet
+
+
+def stack(pictures: Sequence[NDArray[np.uint8]], gap: int = GAP) -> NDArray[np.uint8]:
+    """Put composed pictures of one width below each other, with the same grey gap between them.
+
+    Parameters
+    ----------
+    pictures
+        Each of shape (height, width) or (height, width, 3), uint8; at least one.
+    """
+    widths = {picture.shape[1:] for picture in pictures}
+    if len(widths) != 1:
+        raise ValueError(f"expected pictures of one width and kind, got {sorted(map(str, widths))}")
+    space = np.full((gap, *pictures[0].shape[1:]), GAP_GREY, np.uint8)
+    parts = [part for picture in pictures for part in (space, picture)]
+    return np.concatenate(parts[1:])

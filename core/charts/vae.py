@@ -1,0 +1,162 @@
+"""Charts of the VAE chapter: KL per latent dimension, the latent map, the gap at the kept epochs. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+
+from core.charts.frames import checked
+from core.charts.palette import (
+    BLUE,
+    GREEN,
+    NEUTRAL,
+    ORANGE,
+    PINK,
+    PURPLE,
+    SKY,
+    TRAIN,
+    VALIDATION,
+    VERMILION,
+)
+
+# Ten hues that read on white and on black; the map writes each class's number as well, so no colour stands alone.
+CLASSES = (BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, "#A39600", PURPLE, NEUTRAL, "#9C6B30")
+HEIGHT = 300
+MAP_HEIGHT = 460
+
+
+def kl_bars(frame: pd.DataFrame, *, ceiling: float, threshold: float) -> alt.LayerChart:
+    """Return bars of the KL of each latent dimension, the largest first, unused ones grey with their value.
+
+    Parameters
+    ----------
+    frame
+        Columns ``dimension, kl_nats, used``.
+    ceiling
+        End of the value axis in nats: the same for all epochs, so that they compare.
+    threshold
+        KL below which a dimension counts as unused, for the tooltip.
+    """
+    data = checked(frame, ("dimension", "kl_nats", "used"), "bars of the KL")
+    data["says"] = [
+        f"{v:.3f}, " + ("used" if u else f"unused: below {threshold:g}")
+        for v, u in zip(data["kl_nats"], data["used"], strict=True)
+    ]
+    order = [str(one) for one in data["dimension"]]
+    base = alt.Chart(data).encode(
+        x=alt.X("dimension:N", sort=order, title="latent dimension", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
+        tooltip=[alt.Tooltip("dimension:N", title="Dimension"), alt.Tooltip("says:N", title="KL (nats)")],
+    )
+    y = alt.Y("kl_nats:Q", title="KL (nats)", scale=alt.Scale(domain=[0, ceiling]))
+    bars = base.mark_bar().encode(
+        y=y, color=alt.when("datum.used").then(alt.value(VALIDATION)).otherwise(alt.value(NEUTRAL))
+    )
+    marks = base.transform_filter("!datum.used").mark_text(text="unused", angle=270, align="left", dx=4, color=NEUTRAL)
+    return alt.LayerChart(layer=[bars, marks.encode(y=y)]).properties(height=HEIGHT)
+
+
+def latent_map(frame: pd.DataFrame, classes: Sequence[str]) -> alt.Chart:
+    """Return the latent map: every image is the number of its class, at its place.
+
+    Parameters
+    ----------
+    frame
+        Columns ``index, label, x, y`` (within the unit circle), ``loss`` (nats) and ``neighbour`` (a label).
+    classes
+        Class names by label.
+    """
+    data = checked(frame, ("index", "label", "x", "y", "loss", "neighbour"), "latent map")
+    data["is"] = [classes[label] for label in data["label"]]
+    data["beside"] = [classes[label] for label in data["neighbour"]]
+    plain = alt.Axis(labels=False, ticks=False, title=None, domain=False, grid=False)
+    named = [str(label) for label in range(len(classes))] != list(classes)
+    legend = alt.Legend(orient="right", title=None, labelExpr=_names(classes)) if named else None
+    place = alt.Scale(domain=[-1.02, 1.02])
+    chart: alt.Chart = (
+        alt.Chart(data)
+        .mark_text(fontSize=10, fontWeight=600)
+        .encode(
+            x=alt.X("x:Q", scale=place, axis=plain),
+            y=alt.Y("y:Q", scale=place, axis=plain),
+            text="label:N",
+            color=alt.Color(
+                "label:N", scale=alt.Scale(domain=list(range(len(classes))), range=list(CLASSES)), legend=legend
+            ),
+            tooltip=[
+                alt.Tooltip("is:N", title="Is"),
+                alt.Tooltip("index:Q", title="Validation image", format=","),
+                alt.Tooltip("loss:Q", title="Negative ELBO (nats)", format=".1f"),
+                alt.Tooltip("beside:N", title="Nearest in z"),
+            ],
+        )
+        .properties(height=MAP_HEIGHT)
+    )
+    return chart
+
+
+def _names(classes: Sequence[str]) -> str:
+    """Return the Vega expression that turns a legend's number into number and name."""
+    listed = ", ".join(f"'{number} {name}'" for number, name in enumerate(classes))
+    return f"[{listed}][toNumber(datum.label)]"
+
+
+def gap_at_epochs(frame: pd.DataFrame, *, epoch: int) -> alt.LayerChart:
+    """Return training and validation loss of the kept epochs, measured alike, with the gap as a line between them.
+
+    Parameters
+    ----------
+    frame
+        Columns ``epoch, split`` (``train``, ``validation``), ``loss`` and ``standard_error`` in nats.
+    epoch
+        Kept epoch that is shown.
+    """
+    data = checked(frame, ("epoch", "split", "loss", "standard_error"), "chart of the gap")
+    wide = data.pivot(index="epoch", columns="split", values="loss").reset_index()
+    wide["gap"] = wide["validation"] - wide["train"]
+    wide["written"] = [f"{gap:+.2f}" for gap in wide["gap"]]
+    wide["higher"] = wide[["validation", "train"]].max(axis=1)
+    x = alt.X("epoch:O", title="kept epoch", axis=alt.Axis(labelAngle=0))
+    y = alt.Y("loss:Q", title="loss (nats)", scale=alt.Scale(zero=False, padding=18))
+    colour = alt.Color(
+        "series:N",
+        title=None,
+        scale=alt.Scale(domain=["training", "validation"], range=[TRAIN, VALIDATION]),
+        legend=alt.Legend(orient="top"),
+    )
+    data["series"] = data["split"].map({"train": "training", "validation": "validation"})
+    between = (
+        alt.Chart(wide)
+        .mark_rule(color=NEUTRAL, strokeWidth=2)
+        .encode(
+            x=x, y=alt.Y("train:Q", title="loss (nats)", scale=alt.Scale(zero=False, padding=18)), y2="validation:Q"
+        )
+    )
+    points = (
+        alt.Chart(data)
+        .mark_point(filled=True, size=80, opacity=1)
+        .encode(
+            x=x,
+            y=y,
+            color=colour,
+            shape=alt.Shape("series:N", title=None, legend=alt.Legend(orient="top")),
+            tooltip=[
+                alt.Tooltip("epoch:O", title="Epoch"),
+                alt.Tooltip("series:N", title="Split"),
+                alt.Tooltip("loss:Q", title="Loss (nats)", format=".2f"),
+                alt.Tooltip("standard_error:Q", title="± (nats)", format=".2f"),
+            ],
+        )
+    )
+    written = (
+        alt.Chart(wide)
+        .mark_text(dy=-12, fontSize=12)
+        .encode(
+            x=x,
+            y="higher:Q",
+            text="written:N",
+            color=alt.when(f"datum.epoch == {int(epoch)}").then(alt.value(VERMILION)).otherwise(alt.value(NEUTRAL)),
+        )
+    )
+    return alt.LayerChart(layer=[between, points, written]).properties(height=HEIGHT)

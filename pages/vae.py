@@ -1,0 +1,423 @@
+"""Variational autoencoder: what it draws, what it keeps of an image, whether it overfits, what its latents mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.charts import vae as charts
+from core.charts.curves import curves, long_form
+from core.data import DATASETS
+from core.errors import AtlasError
+from core.metrics import vae_findings as findings
+from core.models.vae_layers import architecture
+from core.training.grids import compose, stack
+from core.training.runs import Run
+from pages._ui import chapter as ui
+from pages._ui.vae_probe import images_of, listed, show_probe
+
+STRIP = (1, 5, 10, 20, 30)
+SAMPLES, VALIDATION, TRAIN = "samples", "reconstructions-validation", "reconstructions-train"
+TERMS = {"loss": "Negative ELBO", "reconstruction": "Reconstruction", "kl": "KL divergence"}
+
+# The report's mean log p(x) by importance sampling; the ELBO is a lower bound of it.
+REPORT = {"train": -178.49, "test": -189.04}
+OTHER_REPORT = {"train": -208.9, "test": -224.5}
+
+
+def of_epoch(frame: pd.DataFrame, epoch: int) -> pd.DataFrame:
+    """Return a table's rows of one epoch."""
+    return frame[frame["epoch"] == epoch].drop(columns="epoch").reset_index(drop=True)
+
+
+def held_out_split(run: Run) -> str:
+    """Return the split of the figures that nothing was chosen on: test where the data set has one."""
+    return "test" if "test" in DATASETS[run.config.data].sizes else "validation"
+
+
+def elbo(run: Run) -> float | None:
+    """Return the held-out ELBO of a run, if it has been evaluated."""
+    if "test_elbo_nats" in run.metrics:
+        return run.metrics["test_elbo_nats"]
+    return -run.metrics["validation_loss"] if "validation_loss" in run.metrics else None
+
+
+def comparable(run: Run) -> bool:
+    """Whether the report's figures are of the same exercise: MNIST, Gaussian likelihood, sigma 0.4."""
+    config = run.config
+    return config.data == "mnist" and config.likelihood == "gaussian" and config.sigma == 0.4
+
+
+def show_headline(run: Run) -> None:
+    """Show the run's final figures."""
+    split, metrics = held_out_split(run), run.metrics
+    size = DATASETS[run.config.data].sizes[split]
+    used = metrics.get("used_dimensions")
+    ui.headline(
+        [
+            ui.Figure(
+                f"{split.capitalize()} ELBO",
+                elbo(run),
+                "{:,.2f} nats",
+                report=f"{REPORT['test']} (its log p, never below its ELBO)" if comparable(run) else None,
+                note=f"held out: {size:,} {split} images",
+                help="Mean lower bound of log p(x) per image; higher is better.",
+            ),
+            ui.Figure(
+                "Validation loss",
+                metrics.get("validation_loss"),
+                "{:,.2f} nats",
+                note="negative ELBO of images not trained on",
+            ),
+            ui.Figure(
+                "Overfit gap",
+                metrics.get("overfit_gap"),
+                "{:+,.2f} nats",
+                note="validation loss less training loss, final weights, measured alike",
+            ),
+            ui.Figure(
+                "Dimensions in use",
+                used,
+                f"{{:.0f}} of {run.config.latent_dim}",
+                note=f"latent dimensions with at least {findings.UNUSED_NATS:g} nats of KL",
+            ),
+        ]
+    )
+
+
+def show_samples(run: Run, epoch: int) -> None:
+    """Show the images decoded from the run's ten fixed draws after an epoch."""
+    with (
+        ui.guarded(),
+        ui.panel(
+            f"Ten draws of z from N(0, I), decoded after epoch {epoch}",
+            help="The draws are the same at every epoch: each column is one z, and only the decoder changes.",
+        ),
+    ):
+        ui.image_grid(
+            ui.sample(run, epoch, SAMPLES), key="samples", alt=f"Ten decoded draws after epoch {epoch}", scale=3
+        )
+
+
+def show_strip(run: Run, epoch: int) -> None:
+    """Show the same draws after epochs 1, 5, 10, 20 and 30, or as far as the run has come."""
+    there = run.sample_epochs(SAMPLES)
+    shown = sorted({one for one in STRIP if one in there} | set(there[-1:]))
+    if not shown:
+        return
+    with (
+        ui.guarded(),
+        ui.panel(
+            f"The same draws after epochs {listed(shown)}",
+            help="Rows are epochs. The scrubber, or a link below, shows any other one.",
+        ),
+    ):
+        rows = stack([np.asarray(ui.sample(run, one, SAMPLES)) for one in shown])
+        ui.image_grid(
+            rows,
+            key="strip",
+            alt=f"The ten draws decoded after epochs {listed(shown)}",
+            scale=2,
+            row_labels=[f"▸ {one}" if one == epoch else one for one in shown],
+        )
+
+
+def originals(run: Run, split: str) -> np.ndarray | None:
+    """Return the originals of the stored reconstructions as one composed row, None where they are not here."""
+    try:
+        source = images_of(run, split)
+    except AtlasError:
+        return None
+    places = [int(np.flatnonzero(source.labels == label)[0]) for label in np.unique(source.labels)]
+    return compose(source.images[places][None])
+
+
+def show_reconstructions(run: Run, epoch: int) -> None:
+    """Show reconstructions of a validation and a training image of each class, beside the originals."""
+    with (
+        ui.guarded(),
+        ui.panel(
+            f"What the model keeps of an image: reconstructions after epoch {epoch}",
+            help="The first image of each class in either split, and the decoder's picture of its encoded mean. "
+            "Originals are read from the data set, reconstructions from the run.",
+        ),
+    ):
+        rows: list[np.ndarray] = []
+        labels: list[str] = []
+        absent: list[str] = []
+        for split, kind in (("validation", VALIDATION), ("train", TRAIN)):
+            word = "training" if split == "train" else split
+            above = originals(run, split)
+            if above is None:
+                absent.append(word)
+            else:
+                rows.append(above)
+                labels.append(word)
+            rows.append(np.asarray(ui.sample(run, epoch, kind)))
+            labels.append("↳ model" if above is not None else f"{word}, model")
+        ui.image_grid(
+            stack(rows),
+            key="reconstructions",
+            alt=f"Originals and reconstructions after epoch {epoch}",
+            scale=3,
+            row_labels=labels,
+        )
+        if absent:
+            st.caption(
+                f":material/image_not_supported: The {listed(absent)} originals are not on this machine; "
+                "get the data set on the home page."
+            )
+
+
+def show_curves(ch: ui.Chapter, epoch: int) -> dict[str, Any]:
+    """Show the whole loss, the reconstruction and the KL over epochs, each on an axis of its own."""
+    with ch.controls:
+        log = ui.control(st.toggle, "Logarithmic axes", key="log")
+        smoothing = ui.control(st.slider, "Smoothing of curves", 0.0, 0.9, step=0.1, value=0.0, key="smoothing")
+        others = ui.overlay_runs(ch)
+    return {"runs": [ch.run, *others], "log": log, "smoothing": smoothing, "epoch": epoch}
+
+
+def curve(name: str, runs: Sequence[Run], log: bool, smoothing: float, epoch: int, height: int = 280) -> None:
+    """Show one term of the loss over epochs."""
+    columns = {f"train_{name}": "training", f"validation_{name}": "validation"}
+    several = len(runs) > 1
+    frame = pd.concat(
+        [long_form(ui.history(run), columns, run.name if several else None) for run in runs], ignore_index=True
+    )
+    chart = ui.drawn(curves, frame, title_y="nats per image", log=log, smoothing=smoothing, epoch=epoch, height=height)
+    ui.chart(chart, frame, key=f"curve-{name}", alt=f"{TERMS[name]} over epochs, training and validation, in nats")
+
+
+def show_loss(settings: dict[str, Any]) -> None:
+    """Show the curve of the whole loss."""
+    with ui.panel(
+        "Negative ELBO: reconstruction + KL",
+        help="Training is the running mean of an epoch in which the weights move; validation is measured after it, "
+        "with averaged weights, and may lie below.",
+    ):
+        curve("loss", **settings, height=300)
+
+
+def show_terms(settings: dict[str, Any]) -> None:
+    """Show the curves of the loss's two terms."""
+    left, right = ui.columns(2)
+    with (
+        left,
+        ui.panel("Reconstruction: −log p(x|z)", help="How far the picture is from the image; summed over pixels."),
+    ):
+        curve("reconstruction", **settings)
+    with (
+        right,
+        ui.panel("KL of q(z|x) from the prior", help="How much the latent says of the image; summed over dimensions."),
+    ):
+        curve("kl", **settings)
+
+
+def show_latent(run: Run, epoch: int, kept: int | None) -> None:
+    """Show the KL of each latent dimension at the epoch, and the latent map of the nearest kept epoch."""
+    history = ui.history(run)
+    dimensions = findings.kl_at(history, epoch)
+    ceiling = float(history.filter(regex=r"^kl_\d+$").max().max() * 1.05) or 1.0
+    left, right = ui.columns(2)
+    with (
+        left,
+        ui.panel(
+            f"What each latent dimension carries after epoch {epoch}",
+            help=f"{findings.dimensions_sentence(dimensions)} Mean over the validation images."
+            if len(dimensions)
+            else None,
+        ),
+    ):
+        ui.chart(
+            ui.drawn(charts.kl_bars, dimensions, ceiling=ceiling, threshold=findings.UNUSED_NATS),
+            dimensions,
+            key="kl-dimensions",
+            alt=findings.dimensions_sentence(dimensions) if len(dimensions) else "KL per dimension",
+        )
+    if kept is None:
+        return
+    points = of_epoch(ui.run_table(run, "latent_map"), kept)
+    with (
+        right,
+        ui.panel(
+            f"Latent map after epoch {kept}: who is whose neighbour",
+            help="Each figure is one validation image, placed by t-SNE so that neighbours in z stay neighbours; "
+            "distances between far groups mean nothing.",
+        ),
+    ):
+        ui.chart(
+            ui.drawn(charts.latent_map, points, DATASETS[run.config.data].classes),
+            points,
+            key="latent-map",
+            alt=f"Map of {len(points):,} encoded validation images. {findings.neighbours_sentence(points)}",
+        )
+
+
+def show_measures(run: Run, measures: pd.DataFrame, classes: pd.DataFrame, kept: int) -> None:
+    """Show training against validation at the kept epochs, and the terms of each class."""
+    split = held_out_split(run)
+    names = DATASETS[run.config.data].classes
+    left, right = ui.columns(2)
+    both = measures[measures["split"].isin(["train", "validation"])]
+    with (
+        left,
+        ui.panel(
+            "Training against validation, measured alike",
+            help="Whole splits, the same weights, the same function. Written above: the gap in nats.",
+        ),
+    ):
+        ui.chart(
+            ui.drawn(charts.gap_at_epochs, both, epoch=kept),
+            both,
+            key="gap",
+            alt="Loss of both splits at the kept epochs",
+        )
+    rows = of_epoch(classes[classes["split"] == split], kept)
+    rows = rows.assign(label=[names[label] for label in rows["label"]], elbo=-rows["loss"])
+    with (
+        right,
+        ui.panel(f"Each class after epoch {kept}, {split} images", help="Means per image. Click a heading to sort."),
+    ):
+        nats = {
+            name: st.column_config.NumberColumn(title, format="%.2f")
+            for name, title in {
+                "elbo": "ELBO (nats)",
+                "reconstruction": "Reconstruction (nats)",
+                "kl": "KL (nats)",
+            }.items()
+        }
+        ui.table(
+            rows[["label", *nats, "n"]],
+            key="classes",
+            alt="ELBO, reconstruction and KL of each class",
+            column_config={"label": "Class", **nats, "n": st.column_config.NumberColumn("Images", format="localized")},
+            height="content",
+        )
+
+
+def show_verdict(run: Run, measures: pd.DataFrame, classes: pd.DataFrame, epoch: int, kept: int) -> None:
+    """Say what the figures mean, computed from them."""
+    rows, history = of_epoch(measures, kept), ui.history(run)
+    found = findings.gap(rows, of_epoch(classes, kept))
+    ui.verdict(
+        [
+            findings.terms_sentence(rows, held_out_split(run), kept),
+            *findings.overfitting_sentences(found, findings.course(history, kept)),
+            findings.dimensions_sentence(findings.kl_at(history, kept)),
+            findings.neighbours_sentence(of_epoch(ui.run_table(run, "latent_map"), kept)),
+        ]
+    )
+
+
+def show_references(run: Run) -> None:
+    """Show the run beside the reports of the same exercise; all of another protocol, which is said."""
+    split, metrics = held_out_split(run), run.metrics
+    value = elbo(run)
+    rows = [
+        ui.Reference(
+            f"{split.capitalize()} ELBO (nats)",
+            "–" if value is None else f"{value:,.2f}",
+            f"{REPORT['test']}" if comparable(run) else "–",
+            f"{OTHER_REPORT['test']}" if comparable(run) else "–",
+            "reports of the same exercise, amortised VAE" if comparable(run) else "",
+            "theirs is log p(x) by importance sampling, which is never below the ELBO; they average the KL over "
+            "dimensions and the error over pixels, so they do not train the bound that they report"
+            if comparable(run)
+            else "no figure with this data set, likelihood and sigma",
+        )
+    ]
+    if "train_loss" in metrics:
+        rows.append(
+            ui.Reference(
+                "Training ELBO (nats)",
+                f"{-metrics['train_loss']:,.2f}",
+                f"{REPORT['train']}" if comparable(run) else "–",
+                f"{OTHER_REPORT['train']}" if comparable(run) else "–",
+                "" if not comparable(run) else "as above",
+                "as above" if comparable(run) else "",
+            )
+        )
+    ui.references(rows)
+
+
+def show_how(ch: ui.Chapter) -> None:
+    """Show formula, architecture, sources and what to try."""
+    config = ch.run.config
+    gaussian = config.likelihood == "gaussian"
+    likelihood = (
+        rf"\mathcal{{N}}\bigl(x;\,\hat x(z),\,{config.sigma:g}^2 I\bigr)"
+        if gaussian
+        else r"\prod_i \hat x_i(z)^{x_i}(1-\hat x_i(z))^{1-x_i}"
+    )
+    tries = [
+        ui.Try("See the ten draws after one epoch, before the digits have formed", {"epoch": 1}),
+        ui.Try("Move one latent dimension after the other", {"probe": True, "way": "Traverse", "dimension": "all"}),
+        ui.Try("Walk from one validation image to another", {"probe": True, "way": "Between"}),
+    ]
+    ui.how_it_works(
+        formula=r"\log p(x) \;\ge\; \mathrm{ELBO}(x) = "
+        r"\underbrace{\mathbb{E}_{q(z|x)}\log p(x|z)}_{-\,\text{reconstruction}} - "
+        r"\underbrace{\mathrm{KL}\bigl(q(z|x)\,\|\,\mathcal{N}(0,I)\bigr)}_{\text{KL}}, \qquad "
+        rf"p(x|z) = {likelihood}",
+        text=f"The {ui.term('encoder')} reads an image and says where its {ui.term('latent')} z lies: a mean and a "
+        f"variance for each of {config.latent_dim} dimensions. A z is drawn from there, and the {ui.term('decoder')} "
+        "draws the image again. Training raises the bound: pictures should match, and z should say no more than it "
+        f"must ({ui.term('KL divergence')}). Both terms are summed over pixels and dimensions and averaged over images "
+        "only, so the bound that is trained is the bound that is shown. What is measured and kept is a running average "
+        f"of the weights (memory {config.averaging:g} per step).",
+        architecture=architecture(config.width, config.depth, config.latent_dim, config.activation),
+        source=[
+            ("Kingma and Welling", "https://arxiv.org/abs/1312.6114"),
+            ("Rezende, Mohamed and Wierstra", "https://arxiv.org/abs/1401.4082"),
+            ("t-SNE", "https://www.jmlr.org/papers/v9/vandermaaten08a.html"),
+        ],
+        tries=tries,
+    )
+
+
+def show_page() -> None:
+    """Show the chapter."""
+    ch = ui.open_chapter("vae")
+    run = ch.run
+    show_headline(run)
+    picture = st.container()
+    epoch = ui.epoch_scrubber(ch)
+    if not epoch:
+        ui.nothing_yet("The first epoch has not ended", "Everything on this page appears with it.")
+        return
+    with picture:
+        show_samples(run, epoch)
+    settings = show_curves(ch, epoch)
+    left, right = st.columns([5, 3], gap="small")
+    with left:
+        show_strip(run, epoch)
+    with right:
+        show_loss(settings)
+    show_reconstructions(run, epoch)
+    show_terms(settings)
+    measured = {"measures", "per_class", "latent_map"} <= set(run.tables())
+    if measured:
+        measures, classes = ui.run_table(run, "measures"), ui.run_table(run, "per_class")
+        kept = min(measures["epoch"].unique(), key=lambda one: (abs(one - epoch), -one))
+        show_latent(run, epoch, int(kept))
+        show_measures(run, measures, classes, int(kept))
+        show_verdict(run, measures, classes, epoch, int(kept))
+    else:
+        show_latent(run, epoch, None)
+        ui.nothing_yet(
+            "Not evaluated yet", "The verdict, the latent map and the tables appear when training has ended."
+        )
+    show_references(run)
+    with ui.probe("Probe the model", key="probe") as opened:
+        if opened:
+            with ui.guarded():
+                show_probe(run, epoch)
+    show_how(ch)
+
+
+show_page()
