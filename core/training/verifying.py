@@ -108,4 +108,5 @@ def read_whole(run: Run) -> None:
             for epoch in run.sample_epochs(folder):
                 run.sample(epoch, folder)
     for file in sorted(run.path.rglob("*.safetensors")):
-        load_tensors(file)
+        if not file.name.startswith("resume"):
+            load_tensors(file)

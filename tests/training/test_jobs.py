@@ -197,9 +197,7 @@ def test_a_training_outlives_the_app_and_a_waiting_job_does_not_get_lost(
     assert [run.id for run in queue.active()] == [running.id]
     hold.unlink()
     until(lambda: status(running) == "finished")
-    if how == "killed":
-        queue.resume(waiting.id)
-        until(lambda: status(waiting) == "finished")
+    assert state(waiting).resumable
 
 
 def test_stop_is_heard_while_the_process_starts(queue: JobQueue):
