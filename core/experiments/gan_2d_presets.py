@@ -52,7 +52,7 @@ PRESETS: dict[str, Preset] = {
     "grid": Preset(
         "Grid of 25 (WGAN-GP)",
         "twenty-five modes found one after another, and the thin bridges between them",
-        {"data": "grid", **_CRITIC, "steps_per_frame": 80},
+        {"data": "grid", **_CRITIC, "steps_per_frame": 100},
     ),
     "moons": Preset("Two moons", "one sheet of noise torn into two arcs", {"data": "moons"}),
     "disjoint": Preset(

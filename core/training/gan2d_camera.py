@@ -17,6 +17,7 @@ from core.training.gan2d_trainer import Trainer, noise, stream
 MEASURED = 2520  # samples behind the measures of a frame: VEEGAN's and PacGAN's 2,500, in whole packs of 1 to 4
 HELD_OUT = 100_000  # fresh real points behind the reference histogram
 UNDECIDED = 0.1  # a level this close to one half is undecided
+USUAL_SLOPE = {"non-saturating": 2.0, "least-squares": 1.0, "wasserstein": 1.0}  # sets the scale of the arrows
 
 
 def cells(size: int = FIELD_SIZE) -> Tensor:
@@ -63,7 +64,12 @@ class Camera:
     def film(self) -> Film:
         """Return an empty film of this training."""
         config = self.trainer.config
-        about = {"loss": config.loss, "noise_dim": config.noise_dim, "lattice": LATTICE}
+        about = {
+            "loss": config.loss,
+            "noise_dim": config.noise_dim,
+            "lattice": LATTICE,
+            "usual_slope": USUAL_SLOPE[config.loss],
+        }
         return Film(to_steps(self.trainer.real[0, :SHOWN_REAL].numpy()), about)
 
     def frame(self) -> Frame:
