@@ -76,7 +76,11 @@ class LatentVAEConfig(VAEConfig):
     """A decoder with a mean and a log-variance per training image, beside an amortised twin of the same decoder."""
 
     width: int = option(512, "neurons in each hidden layer", low=8, high=2048, scale="log", advanced=True)
-    start: str = option("normal", "where each image's latents start", choices=("normal", "pca", "encoder"))
+    start: str = option(
+        "pca",
+        "where latents start: draws of N(0, I), principal components, or the encoder's values after an epoch",
+        choices=("normal", "pca", "encoder"),
+    )
     latent_rate: float = option(0.05, "highest rate of the latents' Adam", low=1e-5, high=1.0, scale="log")
     latent_steps: int = option(2, "updates of an image's latents at each visit", low=1, high=50)
     kept_images: int = option(

@@ -44,7 +44,7 @@ from core.training.session import Evaluation
 from core.training.weights import load_weights
 
 REFINED_IMAGES = 200
-PCA_LOGVAR = -2.0  # a start narrower than the prior: means that say something are more certain than it
+START_LOGVAR = -2.0  # narrower than the prior: with q = N(0, I) for all images alike, the decoder learns to ignore z
 SETS = {
     "amortised_train": "encoder, training images",
     "amortised_held_out": "encoder, held-out images",
@@ -87,6 +87,9 @@ class LatentVAETask(Task):
         self.shown_places = torch.from_numpy(one_of_each(train))
         if config.start == "pca":
             self._start_at_components(train)
+        else:
+            drawn = torch.randn(len(train), config.latent_dim, generator=seeded(config.seed, "init")).to(device)
+            self.table.fill(slice(None), drawn, torch.full_like(drawn, START_LOGVAR))
         self.adam = torch.optim.Adam(self.decoder.parameters(), lr=config.learning_rate, fused=True)
         self.row_adam = RowAdam(self.table.parameters(), lr=config.latent_rate)
         super().__init__(
@@ -112,7 +115,7 @@ class LatentVAETask(Task):
             padded = torch.zeros(len(part), self.config.latent_dim)
             padded[:, : mean.shape[1]] = mean
             rows = slice(start * 5000, start * 5000 + len(part))
-            self.table.fill(rows, padded.to(self.device), torch.full_like(padded, PCA_LOGVAR).to(self.device))
+            self.table.fill(rows, padded.to(self.device), torch.full_like(padded, START_LOGVAR).to(self.device))
 
     @torch.no_grad()
     def _start_at_twin(self) -> None:
