@@ -25,9 +25,7 @@ def plain_bound(vae: VAE, x: Tensor, k: int, generator: torch.Generator) -> Tens
     q = torch.distributions.Normal(mu, (0.5 * logvar).exp())
     z = mu + q.scale * torch.randn((k, *mu.shape), generator=generator).to(mu)
     prior = torch.distributions.Normal(0.0, 1.0)
-    log_w = (
-        log_likelihood(vae.decode(z), x, likelihood="bernoulli") + prior.log_prob(z).sum(-1) - q.log_prob(z).sum(-1)
-    )
+    log_w = log_likelihood(vae.decode(z), x, likelihood="bernoulli") + prior.log_prob(z).sum(-1) - q.log_prob(z).sum(-1)
     return (math.log(k) - log_w.logsumexp(0)).mean()
 
 
