@@ -212,7 +212,33 @@ def at(frame: pd.DataFrame, epoch: int, split: str) -> pd.DataFrame:
     return frame[(frame["epoch"] == epoch) & (frame["split"] == split)].reset_index(drop=True)
 
 
-TABLES = ("measures", CONFUSION, "per_class", "calibration", "mistakes", "doubtful")
+IMAGES = {"epoch", "split", "index", "label", "predicted", "confidence"}
+TABLES = {
+    "measures": {"epoch", "split", "n", "loss", "accuracy", "confidence", "ece"},
+    CONFUSION: {"epoch", "split", "label", "predicted", "count"},
+    "per_class": {"epoch", "split", "label", *RATES, "support"},
+    "calibration": {"epoch", "split", "count", "confidence", "accuracy"},
+    "mistakes": IMAGES,
+    "doubtful": IMAGES,
+}
+
+
+def read_tables(run: Run) -> dict[str, pd.DataFrame]:
+    """Return the run's tables; none where there was no evaluation, or where one does not read, which is then said."""
+    if not set(TABLES) <= set(run.tables()):
+        ui.nothing_yet(
+            "The confusion matrix comes when training has finished",
+            "Until then the curves grow with every epoch. A stopped run can be resumed in the sidebar.",
+        )
+        return {}
+    with ui.guarded():
+        tables = {name: ui.run_table(run, name) for name in TABLES}
+        for name, frame in tables.items():
+            missing = TABLES[name] - set(frame.columns)
+            if missing or (frame.empty and name == "measures"):
+                raise run.broken(f"tables/{name}.csv", f"it lacks {', '.join(sorted(missing)) or 'rows'}")
+        return tables
+    return {}
 
 
 def main() -> None:
@@ -220,16 +246,10 @@ def main() -> None:
     ch = ui.open_chapter("classifier")
     run = ch.run
     parts.show_headline(run)
-    if not set(TABLES) <= set(run.tables()):
-        with ui.guarded():
-            epoch = ui.epoch_scrubber(ch)
-            show_curves(ch, epoch)
-            ui.nothing_yet(
-                "The confusion matrix comes when training has finished",
-                "Until then the curves grow with every epoch. A stopped run can be resumed in the sidebar.",
-            )
+    every = read_tables(run)
+    if not every:
+        show_curves(ch, ui.epoch_scrubber(ch))
         return
-    every = {name: ui.run_table(run, name) for name in TABLES}
     epochs = sorted(int(epoch) for epoch in every["measures"]["epoch"].unique())
     splits = [name for name in ("test", "validation") if name in set(every["measures"]["split"])]
     with ch.controls:
@@ -240,13 +260,12 @@ def main() -> None:
     epoch = ui.epoch_scrubber(ch, epochs)
     tables = {name: at(frame, epoch, split) for name, frame in every.items()}
     wrong = every[CONFUSION].query("label != predicted and split == @split")
-    with place, ui.guarded():
+    with place:
         show_main(run, tables, epoch, split, int(wrong["count"].max()) if len(wrong) else 1)
-    with ui.guarded():
-        show_curves(ch, epoch)
-        show_details(run, tables, epoch, split)
-        show_verdict(run, tables, every["measures"], epoch, split)
-        parts.show_references(run)
+    show_curves(ch, epoch)
+    show_details(run, tables, epoch, split)
+    show_verdict(run, tables, every["measures"], epoch, split)
+    parts.show_references(run)
     with ui.probe("Ask the model", key="probe") as opened, ui.guarded():
         if opened:
             parts.show_probe(run, tables, epochs, epoch, split)

@@ -1,0 +1,210 @@
+"""The classifier's page: what it shows is what the run holds."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from core.data import load
+from core.experiments.classifier import build
+from core.metrics.classifier_tables import tables
+from core.settings import ROOT
+from core.training.runs import Run
+from core.training.weights import flatten, save_tensors
+from pages._ui.gallery import gallery_html, sheet
+
+EPOCHS = (1, 2, 3)
+
+
+def planted(epoch):
+    """Logits of the 1,000 held-out digits: all right but 20 - 5 * epoch nines, read as fours."""
+    labels = load("mnist-5k", "validation").labels
+    generator = np.random.default_rng(epoch)
+    logits = 6.0 * np.eye(10)[labels] + generator.normal(0, 0.3, (len(labels), 10))
+    wrong = np.flatnonzero(labels == 9)[: 20 - 5 * epoch]
+    logits[wrong] = 6.0 * np.eye(10)[4] + generator.normal(0, 0.3, (len(wrong), 10))
+    return logits, labels
+
+
+def evaluation():
+    parts = {}
+    for epoch in EPOCHS:
+        logits, labels = planted(epoch)
+        for split in ("train", "validation"):
+            for name, frame in tables(logits, labels).items():
+                if split == "validation" or name == "measures":
+                    parts.setdefault(name, []).append(frame.assign(epoch=epoch, split=split))
+    return {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
+
+
+def history():
+    accuracy = [0.985, 0.99, 0.995]
+    frame = pd.DataFrame({"epoch": EPOCHS, "step": [32, 64, 96], "train_loss": [0.5, 0.3, 0.2]})
+    frame["train_accuracy"] = [0.8, 0.9, 0.95]
+    frame["validation_loss"], frame["validation_accuracy"] = [0.4, 0.2, 0.1], accuracy
+    return frame.assign(elapsed_s=[1.0, 2.0, 3.0])
+
+
+METRICS = {
+    "validation_accuracy": 0.995,
+    "validation_accuracy_epoch_1": 0.985,
+    "validation_loss": 0.0123,
+    "validation_ece": 0.0042,
+}
+
+
+@pytest.fixture
+def run(tiny_run):
+    """A finished run on mnist-5k with planted tables and untrained weights."""
+    made = tiny_run("classifier", history=history(), tables=evaluation(), metrics=METRICS, grids=())
+    torch.manual_seed(0)
+    weights = flatten(build(made.config))
+    save_tensors(made.path / "weights.safetensors", weights)
+    for epoch in EPOCHS:
+        save_tensors(made.path / f"snapshots/{epoch}.safetensors", weights, half=True)
+    return Run.read(made.path)
+
+
+def open_page(**query):
+    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.run()
+    app.switch_page("pages/classifier.py").run()
+    assert not app.exception
+    return app
+
+
+def said(app):
+    return "\n".join(one.value for one in [*app.markdown, *app.caption, *app.info, *app.warning])
+
+
+def test_headline_shows_the_runs_metrics_beside_the_report(run):
+    app = open_page(run=run.id)
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown == {
+        "Validation accuracy": "99.50%",
+        "After one epoch": "98.50%",
+        "Validation loss": "0.0123 nats",
+        "Calibration error": "0.42%",
+    }
+    assert "report 97.69%" in said(app)
+    assert "held out: 1,000 validation images" in said(app)
+
+
+def test_the_scrubber_drives_matrix_table_verdict_and_images(run):
+    app = open_page(run=run.id)
+    assert "5 of 1,000 validation images misread after epoch 3" in said(app)
+    app.select_slider(key="epoch").set_value(1).run()
+    assert not app.exception
+    text = said(app)
+    assert "15 of 1,000 validation images misread after epoch 1" in text
+    assert "15 of the 15 errors (9 read as 4: 15 times; 4 read as 9: never)" in text
+    table = next(one.value for one in app.dataframe if "Recall" in one.value)
+    assert table.set_index("Class").loc["9", "Recall"] == pytest.approx(0.85)
+
+
+def test_a_cell_shows_its_images_with_what_they_were_read_as(run):
+    app = open_page(run=run.id)
+    app.selectbox(key="is").set_value("9").run()
+    app.selectbox(key="as").set_value("4").run()
+    pages = [one.value for one in app.html if "9 read as 4" in one.value]
+    assert len(pages) == 1
+    assert pages[0].count("<li>") == 5
+    app.selectbox(key="as").set_value("9").run()
+    assert "24 of" not in said(app)
+    assert "24 validation images rightly read, the least confident first" in said(app)
+    app.selectbox(key="is").set_value("1").run()
+    assert "No image was read that way" in [one.title for one in app.info] or "No image was read that way" in said(app)
+
+
+def test_values_from_the_link_that_do_not_exist_fall_back(run):
+    app = open_page(run=run.id, epoch="99", split="test", **{"is": "eleven", "as": "4"})
+    assert "misread after epoch 3" in said(app)
+    assert app.selectbox(key="is").value == "any"
+
+
+def test_opening_the_page_loads_no_model_and_the_probe_asks_it(run):
+    app = open_page(run=run.id)
+    assert not any("sure after epoch" in one.value for one in app.markdown)
+    app.session_state["probe"] = True
+    app.session_state["from"] = "Pick"
+    app.run()
+    assert not app.exception
+    assert any("sure after epoch 3" in one.value for one in app.markdown)
+    mistakes = evaluation()["mistakes"]
+    first = mistakes[mistakes["epoch"] == 3]["index"].iloc[0]  # the most confident mistake is offered first
+    assert any(f"validation image {first:,}: 9" in one.value for one in app.html)
+
+
+def test_a_run_without_evaluation_shows_its_curves_and_says_what_is_missing(tiny_run):
+    stopped = tiny_run("classifier", name="half", status="stopped", history=history(), grids=())
+    app = open_page(run=stopped.id)
+    titles = [one.title for one in app.info]
+    assert any("comes when training has finished" in str(one) for one in [*titles, said(app)])
+    assert "Mean loss of an image" in said(app)
+
+
+def test_a_damaged_table_is_named_and_the_page_goes_on(run):
+    (run.path / "tables" / "confusion.csv").write_text("epoch,split\n1,validation\n")
+    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
+    app.query_params["run"] = run.id
+    app.run()
+    app.switch_page("pages/classifier.py").run()
+    assert not app.exception
+    assert app.metric[0].value == "99.50%"
+    shown = said(app) + "".join(str(one.title) for one in app.warning)
+    assert "confusion.csv" in shown
+    assert "Mean loss of an image" in shown
+
+
+def test_missing_images_leave_the_lists(run, monkeypatch):
+    from core.errors import DataError
+
+    def absent(*_):
+        raise DataError("MNIST is not on this machine", "Download it")
+
+    monkeypatch.setattr("core.data.held_out", absent)
+    monkeypatch.setattr("pages._ui.classifier_parts.held_out", absent)
+    app = open_page(run=run.id)
+    table = next(one.value for one in app.dataframe if "confidence" in one.value)
+    assert len(table) == 5
+    assert set(table["label"]) == {"9"}
+    assert set(table["predicted"]) == {"4"}
+
+
+def test_the_page_script_imports_no_torch():
+    import subprocess
+
+    code = (
+        "import sys, core.charts.classification, core.metrics.classifier_findings, core.models.classifier_layers; "
+        "import pages._ui.classifier_parts; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False).returncode == 0
+
+
+class TestGallery:
+    def test_images_fill_rows_and_the_rest_is_black(self):
+        images = np.full((3, 4, 4), 9, np.uint8)
+        cells = sheet(images, per_row=2)
+        assert cells.shape == (2, 2, 4, 4)
+        assert cells[1, 1].max() == 0
+        assert (cells.reshape(4, 4, 4)[:3] == 9).all()
+
+    def test_each_cell_shows_its_own_part_of_the_picture(self):
+        html = gallery_html(np.zeros((10, 28, 28), np.uint8), [str(i) for i in range(10)], name="g", alt="ten", scale=2)
+        assert html.count("<li>") == 10
+        # the tenth image lies one image and a gap of 2 pixels down and along, all twice as large
+        assert 'aria-label="9" style="background-position: -60px -60px"' in html
+
+    def test_texts_are_escaped_and_numbers_must_agree(self):
+        from core.errors import DataError
+
+        assert "&lt;b&gt;" in gallery_html(np.zeros((1, 28, 28), np.uint8), ["<b>"], name="g", alt="one")
+        with pytest.raises(DataError, match="one text per image"):
+            gallery_html(np.zeros((2, 28, 28), np.uint8), ["one"], name="g", alt="two")
+        with pytest.raises(DataError, match="Give uint8"):
+            sheet(np.zeros((0, 28, 28), np.uint8))
