@@ -30,6 +30,7 @@ DISCRIMINATOR, GENERATOR = "discriminator", "generator"
 NETWORKS = (DISCRIMINATOR, GENERATOR)
 STREAMS = {"points": 0, DISCRIMINATOR: 1, GENERATOR: 2, "held-out": 3, "demo": 4}
 BLOCK = 32  # updates whose random numbers are drawn in one call
+CENTRING = 600  # points that a critic's surface is centred with; whole packs of 1 to 4
 FINAL_RATE = 0.02  # of the initial rate, where rates decay
 
 
@@ -229,14 +230,15 @@ class Trainer:
         because its constant means nothing.
         """
         others = self.config.packing - 1
-        rows = self.real[:1, : companions * others].reshape(companions if others else 1, 1, others, 2)
+        company = torch.arange(companions * others) % self.real.shape[1]
+        rows = self.real[0, company].reshape(companions if others else 1, 1, others, 2)
         packs = torch.cat([points[None, :, None].expand(len(rows), -1, 1, 2), rows.expand(-1, len(points), -1, 2)], 2)
         values = self._first(packs.reshape(-1, 2)).reshape(len(rows), -1).mean(0)
         if self.config.loss != "wasserstein":
             return values
-        z = torch.from_numpy(noise(self.config, stream(self.seeds[0], "demo"), 600))
-        fake = self.first_generator(z)
-        return values - 0.5 * (self._first(self.real[0, :600]).mean() + self._first(fake).mean())
+        z = torch.from_numpy(noise(self.config, stream(self.seeds[0], "demo"), CENTRING))
+        real = self.real[0, torch.arange(CENTRING) % self.real.shape[1]]
+        return values - 0.5 * (self._first(real).mean() + self._first(self.first_generator(z)).mean())
 
     def field(self, points: Tensor) -> Tensor:
         """Return the decision field at ``points`` (n, 2) as levels in [0, 1], 0.5 undecided, shape (n,)."""
