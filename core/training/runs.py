@@ -29,7 +29,7 @@ from PIL import Image, UnidentifiedImageError
 
 from core import settings
 from core.configs import EXPERIMENTS, experiment
-from core.errors import ConfigError, RunError
+from core.errors import AtlasError, RunError
 from core.options import Config
 from core.training.files import parse_json, read_inside, reason, write_json
 from core.training.locks import held
@@ -125,7 +125,7 @@ class Run:
         """The run's config; RunError if this version of the project does not accept it."""
         try:
             return experiment(self.experiment).config.from_dict(self.meta["config"])
-        except ConfigError as error:
+        except AtlasError as error:
             raise self.broken("run.json", f"its config does not fit: {error.problem}") from None
 
     @cached_property

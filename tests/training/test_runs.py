@@ -193,7 +193,7 @@ def test_a_missing_picture(run: Run):
         run.sample(7)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_damage_to_any_file_is_a_run_error(run: Run, data: st.DataObject):
     """Bytes changed, cut off or put in at random: a RunError or a readable file, never another exception."""
@@ -246,7 +246,7 @@ def test_hostile_ids_find_nothing(store: RunStore, run: Run, run_id: str):
 
 
 @given(run_id=st.text(max_size=40))
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_text_is_an_id_but_the_id(store: RunStore, run_id: str):
     with pytest.raises(RunError, match="there is no run"):
         store.get(run_id)
