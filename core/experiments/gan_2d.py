@@ -76,6 +76,7 @@ class Film2DTask(Task):
             self.film.cut(done + 1)
             return
         self.film.add(0, self.camera.frame())
+        self.film.save(self.recorder.path)
         self.recorder.log(0, 0, **self.camera.measures())
 
     def batches(self, epoch: int, generator: torch.Generator) -> Iterable[int]:
