@@ -1,7 +1,7 @@
 """A whole experiment in miniature, standing in for ``vae``: it trains in milliseconds and uses everything the loop has.
 
 Batch normalisation and dropout, two optimisers (Adam, and SGD with momentum under a schedule), noise in validation,
-grids and snapshots. Run as a script it is ``python -m core work``, with that experiment.
+grids and snapshots. Run as a script it is ``python -m core``, with that experiment.
 
 ``STUB_HOLD`` may name a file that holds the training up before the epoch whose number the file holds, until the file
 is gone or a stop is asked for; epoch 0 stands for the evaluation, which hears no stop by itself.
@@ -130,4 +130,4 @@ if __name__ == "__main__":
     from core.cli import main
 
     sys.modules[f"core.experiments.{NAME}"] = module()
-    sys.exit(main(["work", *sys.argv[1:]]))
+    sys.exit(main())

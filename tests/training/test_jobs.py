@@ -34,7 +34,7 @@ from core.training.session import mark, new_run, work
 from tests.training import stub
 from tests.training.tools import change, config, fresh, until
 
-COMMAND = (sys.executable, str(Path(stub.__file__)))
+COMMAND = (sys.executable, str(Path(stub.__file__)), "work")
 
 
 class Held(Executor):
