@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.configs import GAN2DConfig
@@ -20,6 +22,7 @@ from core.metrics.clouds import compare
 from core.metrics.modes import mode_report
 from core.training.gan2d_camera import Camera, held_out_histogram
 from core.training.gan2d_film import Film
+from core.training.gan2d_thumbnail import strip
 from core.training.gan2d_trainer import Trainer, build, noise, stream
 from core.training.loop import Task, fit
 from core.training.recorder import Recorder
@@ -104,6 +107,10 @@ class Film2DTask(Task):
             save_tensors(self.recorder.path / STATES / f"{epoch}.safetensors", self.filmed.state())
         return self.camera.measures()
 
+    def grids(self, epoch: int) -> Mapping[str, NDArray[np.uint8]]:
+        """Return the film's moments as small pictures, for the home page."""
+        return {"samples": strip(self.film)}
+
 
 def state_interval(trainer: Trainer, frames: int) -> int:
     """Return after how many frames a state is kept, so that all of them stay within STATE_BYTES."""
@@ -115,7 +122,7 @@ def train(config: GAN2DConfig, recorder: Recorder) -> str:
     """Train a run (the seeds of ``config.trials`` together), filming its own seed."""
     task = Film2DTask(config, recorder)
     task.begin()
-    status = fit(task, recorder, epochs=config.epochs, seed=config.seed)
+    status = fit(task, recorder, epochs=config.epochs, seed=config.seed, grid_epochs=[config.epochs])
     if len(task.film) != recorder.epochs_done + 1:
         task.film.cut(recorder.epochs_done + 1)
         task.film.save(recorder.path)

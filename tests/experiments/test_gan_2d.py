@@ -52,6 +52,10 @@ class TestTraining:
         assert np.isfinite(history[wanted]).all().all()
         assert np.isfinite(history.loc[1:, ["train_loss", "train_d_loss", "train_g_loss"]]).all().all()
 
+    def test_leaves_a_picture_for_the_home_page(self, trained):
+        assert trained.sample_epochs() == [6]
+        assert trained.sample(6).size == (2 * 84 + 2, 84)
+
     def test_every_file_reads(self, trained):
         read_whole(trained)
 

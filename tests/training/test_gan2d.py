@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from core.charts import palette
 from core.configs import GAN2DConfig
 from core.data.points import SHAPES
 from core.errors import ConfigError, RunError
 from core.training import gan2d_film as film_module
-from core.training import gan2d_live
+from core.training import gan2d_live, gan2d_thumbnail
 from core.training.gan2d_camera import Camera, cells, lattice
 from core.training.gan2d_film import FIELD_SIZE, Film, from_steps, to_steps
 from core.training.gan2d_live import Live
@@ -451,3 +452,32 @@ class TestLive:
         original, trainer, film = self.recorded()
         with pytest.raises(ConfigError, match="cannot change g_neurons"):
             Live(TINY.changed(g_neurons=9)).take_over(trainer, 7, film, original.rows[:3])
+
+
+class TestThumbnail:
+    def film(self):
+        live = Live(TINY)
+        live.advance(60, most_steps=10)
+        return live.film
+
+    def test_colours_are_those_of_the_charts(self):
+        assert (gan2d_thumbnail.REAL, gan2d_thumbnail.GENERATED) == (palette.REAL, palette.GENERATED)
+        assert gan2d_thumbnail.DIVERGING == palette.DIVERGING
+
+    def test_an_undecided_frame_is_grey_and_y_points_up(self):
+        film = self.film()
+        frame = dict(film.frames[0])
+        frame["field"] = np.full((40, 40), 128, np.uint8)
+        frame["points"] = to_steps(np.full((300, 2), [0.05, 0.95]))
+        film.real = to_steps([[0.05, 0.05]])
+        film.frames[0] = frame
+        picture = gan2d_thumbnail.thumbnail(film, 0, side=10)
+        assert picture[0, 0].tolist() == [0x7B, 0x32, 0x94]
+        assert picture[9, 0].tolist() == [0x00, 0x9E, 0x73]
+        assert np.ptp(picture[5, 5].astype(int)) <= 2
+
+    def test_points_outside_are_left_out(self):
+        film = self.film()
+        film.frames[0] = {**film.frames[0], "points": to_steps(np.full((300, 2), 1.4))}
+        assert gan2d_thumbnail.thumbnail(film, 0).shape == (84, 84, 3)
+        assert gan2d_thumbnail.strip(film).shape == (1, 2, 84, 84, 3)
