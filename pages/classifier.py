@@ -44,6 +44,11 @@ def chosen_rows(tables: dict[str, pd.DataFrame], label: int | None, guess: int |
     return rows, "misread, the most confident first"
 
 
+def sureness(confidence: float) -> str:
+    """Return a confidence in whole per cent; no model is 100 % sure."""
+    return ">99%" if confidence > 0.995 else f"{confidence:.0%}"
+
+
 def show_images(run: Run, rows: pd.DataFrame, split: str, classes: Sequence[str]) -> None:
     """Show the images of some rows with what they are and what they were read as; as a table without the images."""
     if rows.empty:
@@ -69,9 +74,9 @@ def show_images(run: Run, rows: pd.DataFrame, split: str, classes: Sequence[str]
         return
     few = rows.head(SHOWN)
     texts = [
-        f"{classes[row.label]} read as {classes[row.predicted]}, {row.confidence:.0%}"
+        f"{classes[row.label]} read as {classes[row.predicted]}, {sureness(row.confidence)}"
         if row.label != row.predicted
-        else f"{classes[row.label]}, {row.confidence:.0%}"
+        else f"{classes[row.label]}, {sureness(row.confidence)}"
         for row in few.itertuples()
     ]
     gallery(source.images[few["index"]], texts, key="mistakes", alt=f"{len(few)} {split} images", scale=3)
@@ -114,7 +119,7 @@ def show_main(run: Run, tables: dict[str, pd.DataFrame], epoch: int, split: str,
 def show_curves(ch: ui.Chapter, epoch: int) -> None:
     """Show loss and accuracy over epochs, training and validation, with further runs if the reader wants them."""
     with ch.controls:
-        log = ui.control(st.toggle, "Logarithmic loss", key="log")
+        log = ui.control(st.toggle, "Logarithmic loss", value=True, key="log")
         smoothing = ui.control(st.slider, "Smoothing of curves", 0.0, 0.9, step=0.1, value=0.0, key="smoothing")
         others = ui.overlay_runs(ch)
     runs = [ch.run, *others]

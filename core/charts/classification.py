@@ -13,7 +13,8 @@ from core.charts.palette import BLUE, NEUTRAL, VALIDATION, VERMILION
 CELL = "cell"  # name of the click selection; its fields are CELL_FIELDS
 CELL_FIELDS = ("label", "predicted")
 CHOSEN = VERMILION  # seen on every viridis colour and on grey, in both themes
-MATRIX_HEIGHT = 480
+MATRIX_HEIGHT = 520
+READABLE = "#808890"  # grey text that reads on white and on the dark theme's ground
 
 
 def confusion(
@@ -158,7 +159,7 @@ def probabilities(frame: pd.DataFrame, classes: Sequence[str]) -> alt.LayerChart
         color=alt.when("datum.largest").then(alt.value(BLUE)).otherwise(alt.value(NEUTRAL)),
         tooltip=[alt.Tooltip("name:N", title="Class"), alt.Tooltip("probability:Q", title="Probability", format=".4%")],
     )
-    numbers = base.mark_text(align="left", dx=4).encode(text=alt.Text("probability:Q", format=".1%"))
+    numbers = base.mark_text(align="left", dx=4, color=READABLE).encode(text=alt.Text("probability:Q", format=".1%"))
     return _layers(strip, numbers).properties(height=280)
 
 
