@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -22,7 +19,19 @@ from pages._ui.vae_probe import images_of, listed, show_probe
 
 STRIP = (1, 5, 10, 20, 30)
 SAMPLES, VALIDATION, TRAIN = "samples", "reconstructions-validation", "reconstructions-train"
-TERMS = {"loss": "Negative ELBO", "reconstruction": "Reconstruction", "kl": "KL divergence"}
+TERMS = {
+    "loss": (
+        "Negative ELBO, the loss",
+        "Reconstruction plus KL. Training is a running mean while the weights move; validation is measured after the "
+        "epoch, with averaged weights, and may lie below.",
+    ),
+    "reconstruction": ("Reconstruction: −log p(x|z)", "How far the picture is from the image, summed over pixels."),
+    "kl": ("KL of q(z|x) from the prior", "How much z says of the image, summed over dimensions."),
+}
+EXPLAINED = {
+    "validation": "x: the first held-out image of each class; x̂: what the decoder draws from its encoded mean.",
+    "train": "The same of images that it was trained on: were it to overfit, these would be clearly better.",
+}
 
 # The report's mean log p(x) by importance sampling; the ELBO is a lower bound of it.
 REPORT = {"train": -178.49, "test": -189.04}
@@ -113,7 +122,7 @@ def show_strip(run: Run, epoch: int) -> None:
         ui.guarded(),
         ui.panel(
             f"The same draws after epochs {listed(shown)}",
-            help="Rows are epochs. The scrubber, or a link below, shows any other one.",
+            help="Rows are epochs; the scrubber shows any other one.",
         ),
     ):
         rows = stack([np.asarray(ui.sample(run, one, SAMPLES)) for one in shown])
@@ -121,7 +130,7 @@ def show_strip(run: Run, epoch: int) -> None:
             rows,
             key="strip",
             alt=f"The ten draws decoded after epochs {listed(shown)}",
-            scale=2,
+            scale=3,
             row_labels=[f"▸ {one}" if one == epoch else one for one in shown],
         )
 
@@ -136,109 +145,62 @@ def originals(run: Run, split: str) -> np.ndarray | None:
     return compose(source.images[places][None])
 
 
-def show_reconstructions(run: Run, epoch: int) -> None:
-    """Show reconstructions of a validation and a training image of each class, beside the originals."""
-    with (
-        ui.guarded(),
-        ui.panel(
-            f"What the model keeps of an image: reconstructions after epoch {epoch}",
-            help="The first image of each class in either split, and the decoder's picture of its encoded mean. "
-            "Originals are read from the data set, reconstructions from the run.",
-        ),
-    ):
-        rows: list[np.ndarray] = []
-        labels: list[str] = []
-        absent: list[str] = []
-        for split, kind in (("validation", VALIDATION), ("train", TRAIN)):
-            word = "training" if split == "train" else split
-            above = originals(run, split)
-            if above is None:
-                absent.append(word)
-            else:
-                rows.append(above)
-                labels.append(word)
-            rows.append(np.asarray(ui.sample(run, epoch, kind)))
-            labels.append("↳ model" if above is not None else f"{word}, model")
+def show_reconstructions(run: Run, epoch: int, split: str) -> None:
+    """Show reconstructions of one image of each class of a split, below the originals where they are here."""
+    kind, word = (VALIDATION, "validation") if split == "validation" else (TRAIN, "training")
+    if epoch not in run.sample_epochs(kind):
+        return
+    with ui.guarded(), ui.panel(f"Reconstructions of {word} images after epoch {epoch}", help=EXPLAINED[split]):
+        above = originals(run, split)
+        rows = np.asarray(ui.sample(run, epoch, kind))
         ui.image_grid(
-            stack(rows),
-            key="reconstructions",
-            alt=f"Originals and reconstructions after epoch {epoch}",
+            rows if above is None else stack([above, rows]),
+            key=kind,
+            alt=f"One {word} image of each class and its reconstruction after epoch {epoch}",
             scale=3,
-            row_labels=labels,
+            row_labels=["x̂"] if above is None else ["x", "x̂"],
         )
-        if absent:
+        if above is None:
             st.caption(
-                f":material/image_not_supported: The {listed(absent)} originals are not on this machine; "
-                "get the data set on the home page."
+                f":material/image_not_supported: The {word} images are not on this machine; "
+                "get the data set on the home page to see them beside."
             )
 
 
-def show_curves(ch: ui.Chapter, epoch: int) -> dict[str, Any]:
+def show_curves(ch: ui.Chapter, epoch: int) -> None:
     """Show the whole loss, the reconstruction and the KL over epochs, each on an axis of its own."""
     with ch.controls:
         log = ui.control(st.toggle, "Logarithmic axes", key="log")
         smoothing = ui.control(st.slider, "Smoothing of curves", 0.0, 0.9, step=0.1, value=0.0, key="smoothing")
         others = ui.overlay_runs(ch)
-    return {"runs": [ch.run, *others], "log": log, "smoothing": smoothing, "epoch": epoch}
-
-
-def curve(name: str, runs: Sequence[Run], log: bool, smoothing: float, epoch: int, height: int = 280) -> None:
-    """Show one term of the loss over epochs."""
-    columns = {f"train_{name}": "training", f"validation_{name}": "validation"}
-    several = len(runs) > 1
-    frame = pd.concat(
-        [long_form(ui.history(run), columns, run.name if several else None) for run in runs], ignore_index=True
-    )
-    chart = ui.drawn(curves, frame, title_y="nats per image", log=log, smoothing=smoothing, epoch=epoch, height=height)
-    ui.chart(chart, frame, key=f"curve-{name}", alt=f"{TERMS[name]} over epochs, training and validation, in nats")
-
-
-def show_loss(settings: dict[str, Any]) -> None:
-    """Show the curve of the whole loss."""
-    with ui.panel(
-        "Negative ELBO: reconstruction + KL",
-        help="Training is the running mean of an epoch in which the weights move; validation is measured after it, "
-        "with averaged weights, and may lie below.",
-    ):
-        curve("loss", **settings, height=300)
-
-
-def show_terms(settings: dict[str, Any]) -> None:
-    """Show the curves of the loss's two terms."""
-    left, right = ui.columns(2)
-    with (
-        left,
-        ui.panel("Reconstruction: −log p(x|z)", help="How far the picture is from the image; summed over pixels."),
-    ):
-        curve("reconstruction", **settings)
-    with (
-        right,
-        ui.panel("KL of q(z|x) from the prior", help="How much the latent says of the image; summed over dimensions."),
-    ):
-        curve("kl", **settings)
+    runs = [ch.run, *others]
+    for column, (name, (title, words)) in zip(ui.columns(len(TERMS)), TERMS.items(), strict=True):
+        columns = {f"train_{name}": "training", f"validation_{name}": "validation"}
+        frame = pd.concat(
+            [long_form(ui.history(run), columns, run.name if others else None) for run in runs], ignore_index=True
+        )
+        with column, ui.guarded(), ui.panel(title, help=words):
+            if frame.empty:
+                st.caption("This run recorded nothing for this chart.")
+                continue
+            chart = ui.drawn(curves, frame, title_y="nats per image", log=log, smoothing=smoothing, epoch=epoch)
+            ui.chart(chart, frame, key=f"curve-{name}", alt=f"{title} over epochs, training and validation")
 
 
 def show_latent(run: Run, epoch: int, kept: int | None) -> None:
     """Show the KL of each latent dimension at the epoch, and the latent map of the nearest kept epoch."""
     history = ui.history(run)
     dimensions = findings.kl_at(history, epoch)
-    ceiling = float(history.filter(regex=r"^kl_\d+$").max().max() * 1.05) or 1.0
     left, right = ui.columns(2)
-    with (
-        left,
-        ui.panel(
-            f"What each latent dimension carries after epoch {epoch}",
-            help=f"{findings.dimensions_sentence(dimensions)} Mean over the validation images."
-            if len(dimensions)
-            else None,
-        ),
-    ):
-        ui.chart(
-            ui.drawn(charts.kl_bars, dimensions, ceiling=ceiling, threshold=findings.UNUSED_NATS),
-            dimensions,
-            key="kl-dimensions",
-            alt=findings.dimensions_sentence(dimensions) if len(dimensions) else "KL per dimension",
-        )
+    if len(dimensions):
+        said = findings.dimensions_sentence(dimensions)
+        ceiling = float(history.filter(regex=r"^kl_\d+$").max().max()) * 1.05 or 1.0
+        chart = ui.drawn(charts.kl_bars, dimensions, ceiling=ceiling, threshold=findings.UNUSED_NATS)
+        with (
+            left,
+            ui.panel(f"What each latent dimension carries after epoch {epoch}", help=f"{said} Validation images."),
+        ):
+            ui.chart(chart, dimensions, key="kl-dimensions", alt=said)
     if kept is None:
         return
     points = of_epoch(ui.run_table(run, "latent_map"), kept)
@@ -392,14 +354,10 @@ def show_page() -> None:
         return
     with picture:
         show_samples(run, epoch)
-    settings = show_curves(ch, epoch)
-    left, right = st.columns([5, 3], gap="small")
-    with left:
-        show_strip(run, epoch)
-    with right:
-        show_loss(settings)
-    show_reconstructions(run, epoch)
-    show_terms(settings)
+    show_strip(run, epoch)
+    show_reconstructions(run, epoch, "validation")
+    show_reconstructions(run, epoch, "train")
+    show_curves(ch, epoch)
     measured = {"measures", "per_class", "latent_map"} <= set(run.tables())
     if measured:
         measures, classes = ui.run_table(run, "measures"), ui.run_table(run, "per_class")
@@ -420,4 +378,5 @@ def show_page() -> None:
     show_how(ch)
 
 
-show_page()
+with ui.guarded():
+    show_page()

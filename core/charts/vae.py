@@ -23,8 +23,10 @@ from core.charts.palette import (
 
 # Ten hues that read on white and on black; the map writes each class's number as well, so no colour stands alone.
 CLASSES = (BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, "#A39600", PURPLE, NEUTRAL, "#9C6B30")
+WRITTEN = "#808890"  # grey that reads on white and on black
 HEIGHT = 300
-MAP_HEIGHT = 460
+BARS_HEIGHT = 400
+MAP_HEIGHT = 420
 
 
 def kl_bars(frame: pd.DataFrame, *, ceiling: float, threshold: float) -> alt.LayerChart:
@@ -53,8 +55,8 @@ def kl_bars(frame: pd.DataFrame, *, ceiling: float, threshold: float) -> alt.Lay
     bars = base.mark_bar().encode(
         y=y, color=alt.when("datum.used").then(alt.value(VALIDATION)).otherwise(alt.value(NEUTRAL))
     )
-    marks = base.transform_filter("!datum.used").mark_text(text="unused", angle=270, align="left", dx=4, color=NEUTRAL)
-    return alt.LayerChart(layer=[bars, marks.encode(y=y)]).properties(height=HEIGHT)
+    marks = base.transform_filter("!datum.used").mark_text(text="unused", angle=270, align="left", dx=4, color=WRITTEN)
+    return alt.LayerChart(layer=[bars, marks.encode(y=y)]).properties(height=BARS_HEIGHT)
 
 
 def latent_map(frame: pd.DataFrame, classes: Sequence[str]) -> alt.Chart:
@@ -156,7 +158,7 @@ def gap_at_epochs(frame: pd.DataFrame, *, epoch: int) -> alt.LayerChart:
             x=x,
             y="higher:Q",
             text="written:N",
-            color=alt.when(f"datum.epoch == {int(epoch)}").then(alt.value(VERMILION)).otherwise(alt.value(NEUTRAL)),
+            color=alt.when(f"datum.epoch == {int(epoch)}").then(alt.value(VERMILION)).otherwise(alt.value(WRITTEN)),
         )
     )
     return alt.LayerChart(layer=[between, points, written]).properties(height=HEIGHT)

@@ -37,7 +37,7 @@ def encoded_mean(vae: VAE, image: NDArray[np.uint8], config: VAEConfig) -> Tenso
     return vae.encode(inputs(as_tensor(image[None]), config, seeded(config.seed, "evaluation")))[0][0]
 
 
-def traversal(vae: VAE, start: Tensor, dimensions: Sequence[int], reach: float, columns: int = 11) -> NDArray[np.uint8]:
+def traversal(vae: VAE, start: Tensor, dimensions: Sequence[int], reach: float, columns: int = 9) -> NDArray[np.uint8]:
     """Return a row per dimension: z is ``start`` (latent_dim,) but for that dimension, which goes -reach to +reach."""
     z = start.expand(len(dimensions), columns, -1).clone()
     values = torch.linspace(-reach, reach, columns)

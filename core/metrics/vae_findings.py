@@ -14,6 +14,7 @@ import pandas as pd
 from core.metrics.vae_tables import gap_at_equal_shares
 
 UNUSED_NATS = 0.01  # a latent dimension with less KL than this carries nothing about the image
+SHARES_THAT_COUNT = 0.02  # nats: below this the classes' shares do not change the gap as it is written
 RISE_THAT_COUNTS = 0.1  # nats: validation loss this far above its lowest value has risen; less is noise between epochs
 
 
@@ -76,41 +77,38 @@ def course(history: pd.DataFrame, epoch: int) -> Course:
 
 def overfitting_sentences(found: Gap, past: Course) -> list[str]:
     """Say whether it overfits: the gap in nats and percent, and whether the validation loss has turned upwards."""
-    percent = "" if found.percent is None else f", {abs(found.percent):.1f} %"
-    shares = f"counting every class alike, {abs(found.equal_shares):.2f} nats {_more(found.equal_shares)}"
+    percent = "" if found.percent is None else f" ({abs(found.percent):.1f} %)"
+    shares = ""
+    if abs(found.equal_shares - found.nats) >= SHARES_THAT_COUNT:  # the splits hold the classes in unequal shares
+        shares = f"; with every class counted alike it is {_signed(found.equal_shares)}"
     sentences = [
-        f"A validation image costs {abs(found.nats):.2f} ± {found.error:.2f} nats{percent} "
-        f"{_more(found.nats)} than a training image ({found.validation:.2f} against {found.train:.2f}; {shares})."
+        f"A validation image costs {found.validation:.2f} nats, a training image {found.train:.2f}: "
+        f"a gap of {_signed(found.nats)} ± {found.error:.2f} nats{percent}{shares}."
     ]
-    generalises = found.equal_shares <= 2 * found.error
+    since = f"Validation loss was lowest after epoch {past.lowest_epoch}"
     if past.rise >= RISE_THAT_COUNTS:
-        sentences.append(
-            f"Validation loss was lowest after epoch {past.lowest_epoch} and has risen by {past.rise:.2f} nats in the "
-            f"{_epochs(past.epochs_since)} since: **it overfits**, and stopping at epoch {past.lowest_epoch} "
-            "would have been better."
-        )
-    elif past.epochs_since:
-        sentences.append(
-            f"Validation loss was lowest after epoch {past.lowest_epoch} and is within {RISE_THAT_COUNTS:g} nats of "
-            f"that {_epochs(past.epochs_since)} later: {_verdict(generalises)}"
-        )
+        return [
+            *sentences,
+            f"{since} and has risen by {past.rise:.2f} nats in {_epochs(past.epochs_since)}: **it overfits**, and "
+            f"stopping at epoch {past.lowest_epoch} would have been better.",
+        ]
+    course = f"{since} and has not risen since ({_epochs(past.epochs_since)})"
+    if past.epochs_since == 0:
+        course = "Validation loss is at its lowest here"
+    if found.equal_shares > 2 * found.error:
+        verdict = "it fits the images it has seen more closely than new ones, but **has not begun to overfit**"
     else:
-        sentences.append(f"Validation loss is at its lowest at this epoch: {_verdict(generalises)}")
-    return sentences
+        verdict = "**no overfitting**, and no gap beyond the error of its measurement"
+    return [*sentences, f"{course}: {verdict}."]
 
 
-def _more(nats: float) -> str:
-    return "more" if nats >= 0 else "less"
+def _signed(nats: float) -> str:
+    """Return a number with its sign, a true minus: ``+1.90``, ``−0.20``."""
+    return f"{nats:+.2f}".replace("-", "−")
 
 
 def _epochs(n: int) -> str:
     return "1 epoch" if n == 1 else f"{n} epochs"
-
-
-def _verdict(generalises: bool) -> str:
-    if generalises:
-        return "**no overfitting**, and no gap larger than the error of its measurement."
-    return "the model fits training images better, but going on **does no harm**: no overfitting in that sense."
 
 
 def kl_at(history: pd.DataFrame, epoch: int) -> pd.DataFrame:
@@ -163,9 +161,13 @@ def terms_sentence(measures: pd.DataFrame, split: str, epoch: int) -> str:
     row = measures[measures["split"] == split].iloc[0]
     return (
         f"With the weights of epoch {epoch} the ELBO of the {int(row['n']):,} {split} images is "
-        f"{-row['loss']:.2f} ± {row['standard_error']:.2f} nats: {-row['reconstruction']:.2f} for the picture, "
-        f"less {row['kl']:.2f} for the latent."
+        f"{_plain(-row['loss'])} ± {row['standard_error']:.2f} nats: {_plain(-row['reconstruction'])} for the picture, "
+        f"less {row['kl']:.2f} for what z says."
     )
+
+
+def _plain(nats: float) -> str:
+    return f"{nats:.2f}".replace("-", "−")
 
 
 def neighbours_sentence(points: pd.DataFrame) -> str:

@@ -108,5 +108,8 @@ def neighbour_map(
     machine = TSNE(init=begin, perplexity=perplexity, max_iter=MAP_STEPS, random_state=seed)
     places = machine.fit_transform(np.asarray(mu, dtype=np.float32)).astype(np.float64)
     places -= places.mean(0)
+    if start is not None:  # t-SNE does not keep the orientation it is given: turn and mirror to fit (Procrustes)
+        left, _, right = np.linalg.svd(places.T @ start)
+        places = places @ (left @ right)
     scaled: NDArray[np.float64] = places / np.linalg.norm(places, axis=1).max()
     return scaled

@@ -112,7 +112,7 @@ def probe_traversal(run: Run, vae: Any, epoch: int) -> None:
             alt=f"Images while dimension {listed(rows)} moves from {-reach:g} to {reach:g}",
             scale=2 if chosen == "all" else 3,
             row_labels=rows,
-            column_labels=[f"{-reach:g}", *[""] * 4, "0", *[""] * 4, f"{reach:g}"],
+            column_labels=[f"−{reach:g}", "", "", "", "0", "", "", "", f"{reach:g}"],
             caption="Rows: dimensions, the one with the most KL first. Columns: its value.",
         )
 
@@ -137,7 +137,7 @@ def probe_plane(run: Run, vae: Any, epoch: int) -> None:
             key="plane",
             alt=f"A square of images over dimensions {across} and {down}",
             scale=2,
-            caption=f"Dimension {across} grows to the right, {down} upwards, both from {-reach:g} to {reach:g}.",
+            caption=f"Dimension {across} grows to the right, {down} upwards, both from −{reach:g} to {reach:g}.",
         )
 
 
