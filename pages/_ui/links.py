@@ -71,6 +71,8 @@ def _fits(widget: Widget, value: Any, args: tuple[Any, ...], kwargs: Mapping[str
 def _default(widget: Widget, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     if "value" in kwargs or "default" in kwargs:
         return kwargs.get("value", kwargs.get("default"))
+    if _name(widget) in NUMBERS and len(args) > 2:
+        return args[2]
     if _name(widget) in CHOICES:
         options = _options(args, kwargs)
         if _name(widget) == "multiselect":

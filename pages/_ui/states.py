@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core import settings
 from core.data import DATASETS, availability
-from core.errors import AtlasError
+from core.errors import AtlasError, RunError
+from core.training import jobs as queue
 from core.training.runs import Broken, Run
+from pages._ui import jobs
 
 ICONS = {
     "queued": ":material/schedule:",
@@ -27,6 +30,12 @@ COLOURS = {
     "interrupted": "orange",
     "diverged": "orange",
     "failed": "red",
+}
+NEXT = {
+    "diverged": "What was recorded until then is shown below. Lower the learning rate and train again.",
+    "failed": "What was recorded until then is shown below. Resume it, or train it again.",
+    "interrupted": "What was recorded until then is shown below. It can go on where it was.",
+    "stopped": "What was recorded until then is shown below. It can go on where it was.",
 }
 
 
@@ -64,17 +73,16 @@ def status_badge(status: str) -> None:
 
 
 def run_note(run: Run) -> None:
-    """Say what is particular about a run that did not finish; nothing for one that did."""
-    reason = run.meta.get("reason")
-    if run.status == "diverged":
-        at = run.meta.get("diverged_at") or {}
-        st.warning(
-            "Lower the learning rate and train again. What was recorded until then is shown below.",
-            title=f"The loss became infinite or NaN in epoch {at.get('epoch', '?')}, step {at.get('step', '?')}",
-            icon=ICONS["diverged"],
-        )
-    elif run.status == "failed":
-        st.error("Train it again, or pick another run.", title=f"This training failed: {reason or 'reason unknown'}")
-    elif run.status == "stopped":
-        done = run.meta["epochs_done"]
-        st.info(f"It was stopped after {done} epochs. Resume it in the sidebar.", icon=ICONS["stopped"])
+    """Say what is particular about a run that did not finish, with the next step as a button; nothing otherwise."""
+    if run.shipped or run.status == "finished":
+        return
+    try:
+        now = queue.state(run)
+    except RunError as error:
+        problem(error)
+        return
+    box = {"failed": st.error, "diverged": st.warning, "interrupted": st.warning}.get(now.status, st.info)
+    box(NEXT.get(now.status, "Its panels grow as it goes on."), title=jobs.outcome_text(now), icon=ICONS[now.status])
+    if now.resumable and not settings.read_only():
+        icon = ":material/play_arrow:"
+        st.button("Resume this run", key="_note_resume", icon=icon, on_click=jobs.resume, args=(run.id,))

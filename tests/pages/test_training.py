@@ -1,0 +1,207 @@
+"""The Retrain panel and the job bar: the form, what Train does, and every state of a job."""
+
+import pytest
+
+from core.configs import EXPERIMENTS, VAEConfig
+from core.options import Config
+from core.training import jobs
+from core.training.locks import Lock
+from core.training.runs import LOCK, Run, RunStore
+from pages._ui import forms
+from pages._ui.estimates import estimate
+from tests.conftest import make_run
+from tests.pages.screen import script_of, texts
+
+
+def chapter():
+    import streamlit as st
+
+    from pages._ui import chapter as ui
+
+    ch = ui.open_chapter("vae")
+    st.text(f"run={ch.run.name}")
+
+
+@pytest.fixture
+def opened(alone, idle_queue, tiny_run):
+    tiny_run(name="before", epochs=4)
+    return script_of(chapter, vae__data="mnist-5k")
+
+
+def own(name="before"):
+    return RunStore().get(f"own/vae/{name}")
+
+
+@pytest.mark.parametrize("name", list(EXPERIMENTS))
+def test_the_form_has_every_option_once(name):
+    kind = EXPERIMENTS[name].config
+    first, more = forms.in_order(kind)
+    assert sorted(one.name for one in (*first, *more)) == sorted(one.name for one in kind.options())
+    assert not [one.name for one in first if one.advanced]
+    for option in kind.options():
+        if option.kind in (int, float):
+            assert forms.step_of(option) > 0
+
+
+def test_the_form_starts_at_the_defaults(opened):
+    at = opened.run()
+    assert not at.exception
+    config = VAEConfig()
+    assert at.number_input(key="vae.epochs").value == config.epochs
+    assert at.number_input(key="vae.sigma").value == pytest.approx(config.sigma)
+    assert at.selectbox(key="vae.data").value == "mnist-5k"
+    assert at.number_input(key="vae.seed").value == config.seed
+    assert at.toggle(key="vae.binarise").value is config.binarise
+
+
+def test_the_time_is_judged_by_an_earlier_run_on_the_same_data(opened):
+    at = opened.run()
+    assert "About 1 min, judged by before: the same settings." in texts(at)  # 30 epochs of 2 s
+    at.number_input(key="vae.epochs").set_value(100).run()
+    assert "About 3 min 20 s" in texts(at)
+    at.number_input(key="vae.latent_dim").set_value(7).run()
+    assert "the same data, other settings" in texts(at)
+
+
+def test_an_estimate_prefers_the_same_settings_and_one_s_own_machine(store):
+    runs = [
+        make_run(store, "vae", "same", epochs=2),
+        make_run(store, "vae", "shipped", epochs=2),
+        make_run(store, "vae", "none", epochs=2),
+    ]
+    same, shipped = runs[0], Run(runs[1].path, "shipped", {**runs[1].meta, "elapsed_s": 100.0})
+    never = Run(runs[2].path, "own", {**runs[2].meta, "elapsed_s": 0.0})
+    config = same.config.changed(epochs=10)
+    assert estimate(config, [shipped, same, never]).seconds == pytest.approx(20.0)
+    assert estimate(config, [shipped, never]).seconds == pytest.approx(500.0)
+    assert "machine it was trained on" in estimate(config, [shipped]).basis
+    assert estimate(config.changed(data="mnist"), runs) is None
+
+
+def test_train_queues_the_config_of_the_form_and_follows_the_job(opened, idle_queue):
+    at = opened.run()
+    at.number_input(key="vae.epochs").set_value(3).run()
+    at.number_input(key="vae.learning_rate").set_value(0.01).run()
+    at.button(key="_train").click().run()
+    assert not at.exception
+    (run,) = [one for one in RunStore().list("vae") if one.name != "before"]
+    assert run.config == VAEConfig(data="mnist-5k", epochs=3, learning_rate=0.01)
+    assert at.query_params["job"] == run.id
+    assert len(idle_queue.taken) == 1
+    assert "queued" in texts(at)
+
+
+def test_what_cannot_be_trained_cannot_be_queued(opened, idle_queue, monkeypatch, tmp_path):
+    monkeypatch.setenv("EPOCH_ATLAS_DATA", str(tmp_path / "nothing"))
+    at = opened.run()
+    at.selectbox(key="vae.data").select("fashion-mnist").run()
+    assert at.button(key="_train").disabled
+    assert "not on this machine: downloads" in texts(at)
+
+
+def test_a_refusal_is_shown_with_its_remedy(opened, monkeypatch):
+    monkeypatch.setenv("EPOCH_ATLAS_MAX_QUEUE", "1")
+    at = opened.run()
+    at.button(key="_train").click().run()
+    at.button(key="_train").click().run()
+    assert not at.exception
+    assert "1 trainings are queued or running already" in texts(at)
+
+
+def test_no_more_epochs_than_the_deployment_allows(opened, monkeypatch):
+    monkeypatch.setenv("EPOCH_ATLAS_MAX_EPOCHS", "5")
+    at = opened.run()
+    assert at.number_input(key="vae.epochs").value == 5
+    assert at.number_input(key="vae.epochs").max == 5
+
+
+def test_the_shown_run_s_settings_can_be_taken_over(alone, idle_queue, store):
+    run = make_run(store, "vae", "odd", epochs=4)
+    at = script_of(chapter).run()
+    assert at.number_input(key="vae.epochs").value == 30
+    at.button(key="_take").click().run()
+    assert at.number_input(key="vae.epochs").value == run.config.epochs == 4
+    assert at.selectbox(key="vae.data").value == "mnist-5k"
+
+
+def test_read_only_hides_training_and_says_why(opened, monkeypatch):
+    monkeypatch.setenv("EPOCH_ATLAS_READONLY", "1")
+    at = opened.run()
+    assert "Training is switched off in this deployment" in texts(at)
+    assert not at.number_input
+    assert "Train" not in [one.label for one in at.button]
+
+
+def test_a_running_job_shows_its_progress_on_the_page_and_in_the_bar(opened, tiny_run):
+    run = tiny_run(name="now", epochs=4, status="running")
+    with Lock.take(run.path / LOCK):
+        at = opened
+        at.query_params["job"] = run.id
+        at.run()
+        assert not at.exception
+        assert jobs.state(run).status == "running"
+        assert [one.label for one in at.button].count("Stop") == 2
+        assert any("Variational autoencoder" in one.text for one in at.get("progress"))
+        at.button(key="_stop").click().run()
+        assert (run.path / "stop").exists()
+        assert "stopping" in "".join(one.text for one in at.get("progress"))
+
+
+def test_a_job_whose_process_is_gone_is_interrupted_and_resumes(opened, idle_queue, tiny_run):
+    run = tiny_run(name="gone", epochs=4, status="running")
+    at = opened
+    at.query_params["job"] = run.id
+    at.run()
+    assert "Interrupted after epoch 4 of 4" in texts(at)
+    at.button(key="_resume").click().run()
+    assert not at.exception
+    assert len(idle_queue.taken) == 1
+    assert jobs.state(own("gone")).status == "queued"
+    assert at.query_params["job"] == run.id
+
+
+def test_after_divergence_a_lower_rate_is_one_click_away(opened, tiny_run):
+    run = tiny_run(name="nan", epochs=2, status="diverged", diverged_at={"epoch": 2, "step": 9})
+    at = opened
+    at.query_params["job"] = run.id
+    at.run()
+    assert "epoch 2, step 9" in texts(at)
+    at.button(key="_slower").click().run()
+    assert at.number_input(key="vae.learning_rate").value == pytest.approx(0.0005)
+    assert at.number_input(key="vae.epochs").value == 2
+    assert "job" not in at.query_params
+
+
+def test_a_finished_job_can_be_shown_and_closed(opened, tiny_run):
+    run = tiny_run(name="done", epochs=2, created="2020-01-01T00:00:00+00:00")
+    at = opened
+    at.query_params["job"] = run.id
+    at.run()
+    assert at.text[0].value == "run=before"
+    at.button(key="_show").click().run()
+    assert at.text[0].value == "run=done"
+    at.button(key="_close").click().run()
+    assert "job" not in at.query_params
+    assert "Your training done" not in texts(at)
+
+
+def test_the_bar_counts_what_it_does_not_list(alone, idle_queue, monkeypatch):
+    monkeypatch.setenv("EPOCH_ATLAS_MAX_QUEUE", "8")
+
+    def bare():
+        from pages._ui.begin import begin
+
+        begin()
+
+    for seed in range(5):
+        jobs.queue().submit("vae", VAEConfig(data="mnist-5k", seed=seed))
+    at = script_of(bare).run()
+    assert len(at.get("progress")) == 3
+    assert "and 2 more in the queue" in texts(at)
+
+
+def test_labels_carry_units_and_read_as_words():
+    labels = {one.name: forms.label_of(one) for one in EXPERIMENTS["classifier"].config.options()}
+    assert labels["learning_rate"] == "Learning rate"
+    assert labels["shift"] == "Shift (pixels)"
+    assert Config.option("seed").allowed.startswith("a whole number")
