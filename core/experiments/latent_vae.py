@@ -30,7 +30,7 @@ from core.metrics.elbo import kl_standard_normal, log_likelihood
 from core.metrics.latent_model import LatentModel, Posterior, estimate
 from core.metrics.log_likelihood import smooth_conditional
 from core.metrics.ppca import fit_ppca
-from core.metrics.probability_tables import mean_with_error, rounded
+from core.metrics.probability_tables import comparison, rounded, slack_summary
 from core.metrics.slack import RefineOptions, refine
 from core.models.latents import MAX_LOGVAR, MIN_LOGVAR, Decoder, LatentTable, RowAdam
 from core.models.vae import VAE, mean_image
@@ -45,13 +45,6 @@ from core.training.weights import load_weights
 
 REFINED_IMAGES = 200
 START_LOGVAR = -2.0  # narrower than the prior: with q = N(0, I) for all images alike, the decoder learns to ignore z
-SETS = {
-    "amortised_train": "encoder, training images",
-    "amortised_held_out": "encoder, held-out images",
-    "latent_train": "per-image latents, training images",
-    "latent_held_out": "latents' decoder, held-out images, q refined from the prior",
-}
-
 # What ends an optimisation of single posteriors moves more between machines than what is only evaluated.
 _OPTIMISED = ("approximation_gap", "amortisation_gap", "train_approximation_gap", "train_amortisation_gap")
 TOLERANCES: dict[str, float] = {
@@ -252,29 +245,11 @@ def compared(pair: Pair) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def comparison(images: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return both models side by side: means per training image in nats, and standard errors over the images.
-
-    ``slack`` is log p(x) minus ELBO, which is KL(q || p(z|x)): how far the model's own q is from its posterior.
-    """
-    rows = []
-    for model, frame in (("latent", images["images"]), ("amortised", images["images_amortised"])):
-        elbo = frame["reconstruction"] - frame["kl"]
-        slack, error = mean_with_error(frame["log_prob"] - elbo)
-        log_prob, log_prob_error = mean_with_error(frame["log_prob"])
-        means = {name: float(frame[name].mean()) for name in ("reconstruction", "kl")}
-        figures = {"elbo": float(elbo.mean()), **means, "log_prob": log_prob, "log_prob_error": log_prob_error}
-        figures |= {"slack": slack, "slack_error": error}
-        figures["effective_samples"] = float(frame["effective_samples"].median())
-        rows.append({"model": model, "images": len(frame), **figures})
-    return pd.DataFrame(rows).round(4)
-
-
 def split_slack(pair: Pair, device: str = "cpu") -> pd.DataFrame:
     """Split the bound's slack of each image, on a few training and held-out images.
 
     Every image's q is refined from where it stands: the encoder's, or for the per-image latents their own. Columns
-    ``set`` (a key of ``SETS``), ``index``, ``label``, ``log_prob`` (importance sampling from the refined q),
+    ``set`` (a key of ``SLACK_SETS``), ``index``, ``label``, ``log_prob`` (importance sampling from the refined q),
     ``elbo``, ``elbo_refined``, ``approximation``, ``amortisation``.
     """
     config = pair.config
@@ -319,19 +294,6 @@ def held_out_name(config: LatentVAEConfig) -> str:
     return "test" if "test" in DATASETS[config.data].sizes else "validation"
 
 
-def slack_summary(slack: pd.DataFrame) -> pd.DataFrame:
-    """Return the means of each set, with standard errors over the images: ``slack`` is the sum of both gaps."""
-    rows: list[dict[str, object]] = []
-    for key in SETS:
-        frame = slack[slack["set"] == key]
-        row: dict[str, object] = {"set": key, "images": len(frame)}
-        for column in ("log_prob", "elbo", "elbo_refined", "approximation", "amortisation"):
-            row[column], row[f"{column}_error"] = mean_with_error(frame[column])
-        row["slack"] = float((frame["approximation"] + frame["amortisation"]).mean())
-        rows.append(row)
-    return pd.DataFrame(rows).round(4)
-
-
 def evaluate(run: Run, device: str = "cpu") -> Evaluation:
     """Compare both models on the kept training images and split the slack.
 
@@ -374,3 +336,47 @@ def _summed(config: LatentVAEConfig, tables: dict[str, pd.DataFrame]) -> Evaluat
     metrics[f"{held_out}_log_prob_nats"] = number(of_set, "latent_held_out", "log_prob")
     metrics[f"amortised_{held_out}_log_prob_nats"] = number(of_set, "amortised_held_out", "log_prob")
     return Evaluation(metrics, {**tables, "comparison": both, "slack_summary": slack})
+
+
+@dataclass(frozen=True)
+class Refined:
+    """One image's posterior, refined: bounds in nats, the bound at each step, and three pictures (3, 28, 28)."""
+
+    encoder: float
+    refined: float
+    log_prob: float
+    standard_error: float
+    course: list[float]
+    pictures: NDArray[np.uint8]
+
+
+def refine_one(
+    modules: Mapping[str, nn.Module], image: NDArray[np.uint8], config: LatentVAEConfig, steps: int = 200
+) -> Refined:
+    """Refine the encoder's q of one image, uint8 (28, 28), with the twin's decoder frozen: for the page's probe."""
+    vae = cast(VAE, modules["amortised"])
+    widths = (config.latent_dim, *(config.width,) * config.depth, 784)
+    model = LatentModel(vae, widths, config.likelihood, config.sigma)
+    generator = seeded(config.seed, "evaluation")
+    x = inputs(as_tensor(image)[None], config, generator)
+    start = model.encode(x)
+    course: list[float] = []
+    best = refine(
+        smooth_conditional(vae.decode, config.likelihood, config.sigma),
+        x,
+        *(part.clone() for part in start),
+        options=RefineOptions(steps=steps),
+        generator=generator,
+        on_step=lambda elbo: course.append(float(elbo.mean())),
+    )
+    before, after = (estimate(model, x, posterior=q, n_samples=1000, seed=config.seed) for q in (start, best))
+    decoded = [_pictures(vae, q[0])[0, 0] for q in (start, best)]
+    pictures = np.stack([image, *decoded])
+    return Refined(
+        float(before.elbo),
+        float(after.elbo),
+        float(after.log_prob),
+        float(after.standard_error),
+        course,
+        pictures,
+    )

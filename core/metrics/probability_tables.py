@@ -10,6 +10,7 @@ An image table has one row per image: ``index`` (place in its split), ``label``,
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,12 @@ from core.errors import DataError
 
 IMAGE_COLUMNS = ("index", "label", "log_prob", "standard_error", "effective_samples", "reconstruction", "kl")
 MEASURES = ("ink", "intrinsic_dimension")
+SLACK_SETS = {
+    "amortised_train": "encoder, training images",
+    "amortised_held_out": "encoder, held-out images",
+    "latent_train": "per-image latents, training images",
+    "latent_held_out": "latents' decoder, held-out images, q refined from the prior",
+}
 DECIMALS = {"effective_samples": 1, "ink": 5}
 
 
@@ -107,3 +114,41 @@ def probability_metrics(images: pd.DataFrame, split: str) -> dict[str, float]:
     for label, value in images.groupby("label")["log_prob"].mean().items():
         metrics[f"{split}_log_prob_digit_{label}"] = float(value)
     return metrics
+
+
+def thinned(images: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Return at most that many rows, spread evenly over the table."""
+    if len(images) <= most:
+        return images.reset_index(drop=True)
+    return images.iloc[np.arange(most) * len(images) // most].reset_index(drop=True)
+
+
+def comparison(images: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return both models side by side: means per training image in nats, and standard errors over the images.
+
+    ``slack`` is log p(x) minus ELBO, which is KL(q || p(z|x)): how far the model's own q is from its posterior.
+    """
+    rows = []
+    for model, frame in (("latent", images["images"]), ("amortised", images["images_amortised"])):
+        elbo = frame["reconstruction"] - frame["kl"]
+        slack, error = mean_with_error(frame["log_prob"] - elbo)
+        log_prob, log_prob_error = mean_with_error(frame["log_prob"])
+        means = {name: float(frame[name].mean()) for name in ("reconstruction", "kl")}
+        figures = {"elbo": float(elbo.mean()), **means, "log_prob": log_prob, "log_prob_error": log_prob_error}
+        figures |= {"slack": slack, "slack_error": error}
+        figures["effective_samples"] = float(frame["effective_samples"].median())
+        rows.append({"model": model, "images": len(frame), **figures})
+    return pd.DataFrame(rows).round(4)
+
+
+def slack_summary(slack: pd.DataFrame) -> pd.DataFrame:
+    """Return the means of each set, with standard errors over the images: ``slack`` is the sum of both gaps."""
+    rows: list[dict[str, object]] = []
+    for key in SLACK_SETS:
+        frame = slack[slack["set"] == key]
+        row: dict[str, object] = {"set": key, "images": len(frame)}
+        for column in ("log_prob", "elbo", "elbo_refined", "approximation", "amortisation"):
+            row[column], row[f"{column}_error"] = mean_with_error(frame[column])
+        row["slack"] = float((frame["approximation"] + frame["amortisation"]).mean())
+        rows.append(row)
+    return pd.DataFrame(rows).round(4)

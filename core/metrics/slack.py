@@ -60,6 +60,7 @@ def refine(
     options: RefineOptions | None = None,
     generator: torch.Generator,
     on_progress: Callable[[int, int], None] | None = None,
+    on_step: Callable[[Tensor], None] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return mean and log-variance, both (n, latent_dim), that maximise each image's own ELBO.
 
@@ -77,13 +78,15 @@ def refine(
         Source of all randomness, on the CPU.
     on_progress
         Called with (images done, images in all) after each batch.
+    on_step
+        Called at each step with the batch's noisy ELBO before it, shape (images,).
     """
     check_images(x)
     options = options or RefineOptions()
     found: list[tuple[Tensor, Tensor]] = []
     for start in range(0, len(x), options.images_per_batch):
         part = slice(start, start + options.images_per_batch)
-        found.append(_refine_batch(conditional, x[part], mu[part], logvar[part], options, generator))
+        found.append(_refine_batch(conditional, x[part], mu[part], logvar[part], options, generator, on_step))
         if on_progress:
             on_progress(min(part.stop, len(x)), len(x))
     best_mu, best_logvar = zip(*found, strict=True)
@@ -91,7 +94,13 @@ def refine(
 
 
 def _refine_batch(
-    conditional: Conditional, x: Tensor, mu: Tensor, logvar: Tensor, options: RefineOptions, generator: torch.Generator
+    conditional: Conditional,
+    x: Tensor,
+    mu: Tensor,
+    logvar: Tensor,
+    options: RefineOptions,
+    generator: torch.Generator,
+    on_step: Callable[[Tensor], None] | None,
 ) -> tuple[Tensor, Tensor]:
     mu, logvar = (start.detach().clone().requires_grad_(True) for start in (mu, logvar))
     optimizer = torch.optim.Adam([mu, logvar], lr=options.rate)
@@ -101,8 +110,10 @@ def _refine_batch(
         eps = torch.randn(len(x), options.n_samples, mu.shape[1], generator=generator).to(mu)
         with torch.enable_grad():
             z = mu[:, None] + (0.5 * logvar[:, None]).exp() * eps
-            loss = (kl_of(mu, logvar) - conditional(x, z).mean(1)).sum()
-            gradients = torch.autograd.grad(loss, (mu, logvar))
+            loss = kl_of(mu, logvar) - conditional(x, z).mean(1)
+            gradients = torch.autograd.grad(loss.sum(), (mu, logvar))
+        if on_step:
+            on_step(-loss.detach())
         mu.grad, logvar.grad = gradients
         optimizer.step()
     return mu.detach(), logvar.detach()

@@ -9,13 +9,13 @@ import torch
 from core.configs import LatentVAEConfig
 from core.data import load
 from core.experiments.latent_vae import (
-    SETS,
     LatentVAETask,
     build,
     evaluate,
     load_pair,
     verify,
 )
+from core.metrics.probability_tables import SLACK_SETS
 from core.training.runs import Run, RunStore
 from core.training.session import new_run, work
 from core.training.weights import flatten
@@ -121,7 +121,7 @@ def test_metrics_and_tables(trained):
         metrics["amortised_train_log_prob_nats"] - metrics["train_log_prob_nats"]
     )
     slack = trained.table("slack")
-    assert set(slack["set"]) == set(SETS)
+    assert set(slack["set"]) == set(SLACK_SETS)
     whole = slack["approximation"] + slack["amortisation"]
     assert whole.to_numpy() == pytest.approx((slack["log_prob"] - slack["elbo"]).to_numpy(), abs=1e-3)
     assert "validation_log_prob_nats" in metrics
