@@ -276,7 +276,7 @@ def latent_map(
         ``index`` (place in the split), ``label``, ``x, y`` (t-SNE), ``loss`` (negative ELBO, nats) and
         ``neighbour`` (label of the image of the whole split whose mean is nearest).
     """
-    places = vae_tables.spread_out(len(labels))
+    places = vae_tables.spread_out(len(labels), vae_tables.MAP_IMAGES)
     plane = vae_tables.neighbour_map(terms.mu[places], start, seed=seed)
     columns = {"index": places, "label": labels[places], "x": plane[:, 0], "y": plane[:, 1], "loss": terms.loss[places]}
     return pd.DataFrame(columns).assign(neighbour=labels[vae_tables.nearest(terms.mu, places)])

@@ -50,7 +50,7 @@ def gap_at_equal_shares(classes: pd.DataFrame) -> float:
     return float((wide["validation"] - wide["train"]).mean())
 
 
-def spread_out(n: int, wanted: int = MAP_IMAGES) -> NDArray[np.int64]:
+def spread_out(n: int, wanted: int) -> NDArray[np.int64]:
     """Return up to ``wanted`` places of ``n``, evenly spaced."""
     return np.unique(np.linspace(0, n - 1, min(n, wanted)).round().astype(np.int64))
 
