@@ -31,12 +31,15 @@ class Fetch:
         Bytes so far and in all; 0 until known.
     error : DataError or None
         Why it failed, or that it was stopped.
+    heard : threading.Event
+        Set once it has said anything, or has ended.
     """
 
     def __init__(self, name: str, command: Sequence[str] = ()) -> None:
         self.name = find(name).name
         self.done = self.total = 0
         self.error: DataError | None = None
+        self.heard = threading.Event()
         self._process = subprocess.Popen(
             [*(command or (sys.executable, "-m", "core.data.fetching")), name],
             cwd=settings.ROOT,
@@ -68,9 +71,10 @@ class Fetch:
             self._read(output)
             output.close()
         code = self._process.wait()
-        self.stop()
         if code != 0 and self.error is None:
             self.error = DataError(f"the download of {self.name} ended with code {code}", "Start it again")
+        self.stop()
+        self.heard.set()
 
     def _read(self, output: IO[str]) -> None:
         for line in output:
@@ -82,6 +86,7 @@ class Fetch:
                 self.error = DataError(str(said["problem"]), str(said.get("remedy", "")))
             else:
                 self.done, self.total = int(said.get("done", 0)), int(said.get("total", 0))
+            self.heard.set()
 
 
 _fetches: dict[str, Fetch] = {}
