@@ -131,10 +131,11 @@ function draw(player) {
   if (time.value !== String(player.at)) time.value = String(player.at)
   time.setAttribute("aria-valuetext", `frame ${player.at} of ${last}, step ${step}`)
   clock.textContent = `frame ${player.at} of ${last} · step ${step.toLocaleString("en")}`
-  const label = player.playing ? "❚❚ Pause" : "▶ Play"
-  if (play.textContent !== label) {
-    play.textContent = label
+  if (play.dataset.playing !== String(player.playing)) {
+    play.dataset.playing = String(player.playing)
     play.setAttribute("aria-label", player.playing ? "Pause" : "Play")
+    play.querySelector("span").textContent = player.playing ? "Pause" : "Play"
+    play.querySelector("path").setAttribute("d", player.playing ? "M6 5h4v14H6zM14 5h4v14h-4z" : "M8 5v14l11-7z")
   }
   player.root.dataset.frame = String(player.at)
   player.root.dataset.frames = String(lead.frames.length)
@@ -146,11 +147,12 @@ function settle(player) {
   player.timer = setTimeout(() => {
     if (player.playing || player.told === player.at) return
     player.told = player.at
-    player.send("frame", player.at)
+    player.send("frame", { id: player.id, frame: player.at })
   }, SETTLE_MS)
 }
 
-function go(player, to, { quiet = false } = {}) {
+function go(player, to) {
+  if (!player.panes.length) return
   const last = player.panes[0].frames.length - 1
   player.at = Math.max(0, Math.min(to, last))
   player.follows = player.at === last
@@ -161,10 +163,11 @@ function go(player, to, { quiet = false } = {}) {
       draw(player)
     })
   }
-  if (!quiet) settle(player)
+  settle(player)
 }
 
 function setPlaying(player, playing) {
+  if (!player.panes.length) return
   player.playing = playing
   const last = player.panes[0].frames.length - 1
   if (playing && player.at >= last) player.at = 0
@@ -252,6 +255,7 @@ function mount(parent, root, head) {
 
 function replace(player, head) {
   player.id = head.id
+  player.asked = null
   player.panes = head.panes
   player.playing = false
   build(player)
@@ -260,16 +264,18 @@ function replace(player, head) {
   player.follows = head.live || player.at === player.panes[0].frames.length - 1
 }
 
-function append(player, head) {
-  // A live training sends what is new since `first`; a message may have been lost on the way.
-  const have = Math.min(...player.panes.map(pane => pane.frames.length))
-  if (head.first > have) {
-    if (player.asked !== have) {
-      player.asked = have
-      player.trigger("resync", have)
-    }
-    return
+function missing(player, head) {
+  // A live training sends what is new since `first`; a message may have been lost, or this player may be a new one.
+  const have = player.id === head.id ? Math.min(...player.panes.map(pane => pane.frames.length)) : 0
+  if (head.first <= have) return false
+  if (player.asked !== have) {
+    player.asked = have
+    player.trigger("resync", have)
   }
+  return true
+}
+
+function append(player, head) {
   player.asked = null
   head.panes.forEach((fresh, number) => {
     const pane = player.panes[number]
@@ -295,9 +301,11 @@ export default function (component) {
   player.trigger = setTriggerValue
   if (head) {
     const mark = `${head.id}/${head.first}/${head.total}`
-    if (head.id !== player.id || (head.first === 0 && player.mark !== mark)) replace(player, head)
-    else if (head.first > 0) append(player, head)
-    player.mark = mark
+    if (!missing(player, head)) {
+      if (head.id !== player.id) replace(player, head)
+      else if (player.mark !== mark) append(player, head)
+      player.mark = mark
+    }
   }
   dress(player)
   draw(player)
