@@ -34,8 +34,8 @@ EXPLAINED = {
 }
 
 # The report's mean log p(x) by importance sampling; the ELBO is a lower bound of it.
-REPORT = {"train": -178.49, "test": -189.04}
-OTHER_REPORT = {"train": -208.9, "test": -224.5}
+REPORT = {"training": -178.49, "test": -189.04}
+OTHER_REPORT = {"training": -208.9, "test": -224.5}
 
 
 def of_epoch(frame: pd.DataFrame, epoch: int) -> pd.DataFrame:
@@ -72,7 +72,7 @@ def show_headline(run: Run) -> None:
                 f"{split.capitalize()} ELBO",
                 elbo(run),
                 "{:,.2f} nats",
-                report=f"{REPORT['test']} (its log p, never below its ELBO)" if comparable(run) else None,
+                report=f"{signed(REPORT['test'])} (its log p, never below its ELBO)" if comparable(run) else None,
                 note=f"held out: {size:,} {split} images",
                 help="Mean lower bound of log p(x) per image; higher is better.",
             ),
@@ -225,20 +225,17 @@ def show_measures(run: Run, measures: pd.DataFrame, classes: pd.DataFrame, kept:
     split = held_out_split(run)
     names = DATASETS[run.config.data].classes
     left, right = ui.columns(2)
-    both = measures[measures["split"].isin(["train", "validation"])]
+    gaps = findings.gaps(measures, classes)
     with (
         left,
         ui.panel(
-            "Training against validation, measured alike",
-            help="Whole splits, the same weights, the same function. Written above: the gap in nats.",
+            "How much more a validation image costs than a training image",
+            help="Whole splits, the same weights, the same function. Whiskers: ± standard error. Diamonds: every class "
+            "counted alike, for the splits do not hold the classes in equal shares.",
         ),
     ):
-        ui.chart(
-            ui.drawn(charts.gap_at_epochs, both, epoch=kept),
-            both,
-            key="gap",
-            alt="Loss of both splits at the kept epochs",
-        )
+        chart = ui.drawn(charts.gap_bars, gaps, epoch=kept)
+        ui.chart(chart, gaps, key="gap", alt="Gap between validation and training loss at the kept epochs")
     rows = of_epoch(classes[classes["split"] == split], kept)
     rows = rows.assign(label=[names[label] for label in rows["label"]], elbo=-rows["loss"])
     with (
@@ -276,34 +273,29 @@ def show_verdict(run: Run, measures: pd.DataFrame, classes: pd.DataFrame, epoch:
     )
 
 
+def signed(value: float) -> str:
+    """Return nats with a true minus sign."""
+    return f"{value:,.2f}".replace("-", "−")
+
+
 def show_references(run: Run) -> None:
     """Show the run beside the reports of the same exercise; all of another protocol, which is said."""
-    split, metrics = held_out_split(run), run.metrics
-    value = elbo(run)
+    held, metrics, same = held_out_split(run), run.metrics, comparable(run)
+    figures = {held: elbo(run), "training": -metrics["train_loss"] if "train_loss" in metrics else None}
     rows = [
         ui.Reference(
-            f"{split.capitalize()} ELBO (nats)",
-            "–" if value is None else f"{value:,.2f}",
-            f"{REPORT['test']}" if comparable(run) else "–",
-            f"{OTHER_REPORT['test']}" if comparable(run) else "–",
-            "reports of the same exercise, amortised VAE" if comparable(run) else "",
+            f"{name.capitalize()} ELBO (nats)",
+            "–" if value is None else signed(value),
+            signed(REPORT[name]) if same and name in REPORT else "–",
+            "–",
+            f"another report: {signed(OTHER_REPORT[name])}" if same and name in OTHER_REPORT else "",
             "theirs is log p(x) by importance sampling, which is never below the ELBO; they average the KL over "
             "dimensions and the error over pixels, so they do not train the bound that they report"
-            if comparable(run)
+            if same
             else "no figure with this data set, likelihood and sigma",
         )
+        for name, value in figures.items()
     ]
-    if "train_loss" in metrics:
-        rows.append(
-            ui.Reference(
-                "Training ELBO (nats)",
-                f"{-metrics['train_loss']:,.2f}",
-                f"{REPORT['train']}" if comparable(run) else "–",
-                f"{OTHER_REPORT['train']}" if comparable(run) else "–",
-                "" if not comparable(run) else "as above",
-                "as above" if comparable(run) else "",
-            )
-        )
     ui.references(rows)
 
 

@@ -8,18 +8,7 @@ import altair as alt
 import pandas as pd
 
 from core.charts.frames import checked
-from core.charts.palette import (
-    BLUE,
-    GREEN,
-    NEUTRAL,
-    ORANGE,
-    PINK,
-    PURPLE,
-    SKY,
-    TRAIN,
-    VALIDATION,
-    VERMILION,
-)
+from core.charts.palette import BLUE, GREEN, NEUTRAL, ORANGE, PINK, PURPLE, SKY, VALIDATION, VERMILION
 
 # Ten hues that read on white and on black; the map writes each class's number as well, so no colour stands alone.
 CLASSES = (BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, "#A39600", PURPLE, NEUTRAL, "#9C6B30")
@@ -104,61 +93,35 @@ def _names(classes: Sequence[str]) -> str:
     return f"[{listed}][toNumber(datum.label)]"
 
 
-def gap_at_epochs(frame: pd.DataFrame, *, epoch: int) -> alt.LayerChart:
-    """Return training and validation loss of the kept epochs, measured alike, with the gap as a line between them.
+def gap_bars(frame: pd.DataFrame, *, epoch: int) -> alt.LayerChart:
+    """Return the gap between validation and training loss at the kept epochs, with its standard error.
 
     Parameters
     ----------
     frame
-        Columns ``epoch, split`` (``train``, ``validation``), ``loss`` and ``standard_error`` in nats.
+        Columns ``epoch, gap_nats, error_nats, equal_shares_nats``; the last, drawn as a diamond, counts every class
+        alike.
     epoch
-        Kept epoch that is shown.
+        Kept epoch that is shown: its bar is in colour.
     """
-    data = checked(frame, ("epoch", "split", "loss", "standard_error"), "chart of the gap")
-    wide = data.pivot(index="epoch", columns="split", values="loss").reset_index()
-    wide["gap"] = wide["validation"] - wide["train"]
-    wide["written"] = [f"{gap:+.2f}" for gap in wide["gap"]]
-    wide["higher"] = wide[["validation", "train"]].max(axis=1)
-    x = alt.X("epoch:O", title="kept epoch", axis=alt.Axis(labelAngle=0))
-    y = alt.Y("loss:Q", title="loss (nats)", scale=alt.Scale(zero=False, padding=18))
-    colour = alt.Color(
-        "series:N",
-        title=None,
-        scale=alt.Scale(domain=["training", "validation"], range=[TRAIN, VALIDATION]),
-        legend=alt.Legend(orient="top"),
+    data = checked(frame, ("epoch", "gap_nats", "error_nats", "equal_shares_nats"), "chart of the gap")
+    data["low"], data["high"] = data["gap_nats"] - data["error_nats"], data["gap_nats"] + data["error_nats"]
+    data["written"] = [f"{gap:+.2f}".replace("-", "−") for gap in data["gap_nats"]]
+    title = "validation − training loss (nats)"
+    base = alt.Chart(data).encode(
+        x=alt.X("epoch:O", title="kept epoch", axis=alt.Axis(labelAngle=0)),
+        tooltip=[
+            alt.Tooltip("epoch:O", title="Epoch"),
+            alt.Tooltip("gap_nats:Q", title="Gap (nats)", format="+.3f"),
+            alt.Tooltip("error_nats:Q", title="± (nats)", format=".3f"),
+            alt.Tooltip("equal_shares_nats:Q", title="Classes alike (nats)", format="+.3f"),
+        ],
     )
-    data["series"] = data["split"].map({"train": "training", "validation": "validation"})
-    between = (
-        alt.Chart(wide)
-        .mark_rule(color=NEUTRAL, strokeWidth=2)
-        .encode(
-            x=x, y=alt.Y("train:Q", title="loss (nats)", scale=alt.Scale(zero=False, padding=18)), y2="validation:Q"
-        )
+    colour = alt.when(f"datum.epoch == {int(epoch)}").then(alt.value(VALIDATION)).otherwise(alt.value(NEUTRAL))
+    bars = base.mark_bar(size=34).encode(y=alt.Y("gap_nats:Q", title=title), color=colour)
+    whiskers = base.mark_rule(strokeWidth=1.5, color=WRITTEN).encode(y=alt.Y("low:Q", title=title), y2="high:Q")
+    alike = base.mark_point(shape="diamond", filled=True, size=70, opacity=1, color=BLUE).encode(
+        y=alt.Y("equal_shares_nats:Q", title=title)
     )
-    points = (
-        alt.Chart(data)
-        .mark_point(filled=True, size=80, opacity=1)
-        .encode(
-            x=x,
-            y=y,
-            color=colour,
-            shape=alt.Shape("series:N", title=None, legend=alt.Legend(orient="top")),
-            tooltip=[
-                alt.Tooltip("epoch:O", title="Epoch"),
-                alt.Tooltip("series:N", title="Split"),
-                alt.Tooltip("loss:Q", title="Loss (nats)", format=".2f"),
-                alt.Tooltip("standard_error:Q", title="± (nats)", format=".2f"),
-            ],
-        )
-    )
-    written = (
-        alt.Chart(wide)
-        .mark_text(dy=-12, fontSize=12)
-        .encode(
-            x=x,
-            y="higher:Q",
-            text="written:N",
-            color=alt.when(f"datum.epoch == {int(epoch)}").then(alt.value(VERMILION)).otherwise(alt.value(WRITTEN)),
-        )
-    )
-    return alt.LayerChart(layer=[between, points, written]).properties(height=HEIGHT)
+    written = base.mark_text(dy=-9, fontSize=12, color=WRITTEN).encode(y=alt.Y("high:Q", title=title), text="written:N")
+    return alt.LayerChart(layer=[bars, whiskers, alike, written]).properties(height=HEIGHT)

@@ -65,6 +65,21 @@ def gap(measures: pd.DataFrame, classes: pd.DataFrame) -> Gap:
     return Gap(train["loss"], held["loss"], held["loss"] - train["loss"], error, shares)
 
 
+def gaps(measures: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
+    """Return the gap of every kept epoch: ``epoch, gap_nats, error_nats, equal_shares_nats``.
+
+    Parameters
+    ----------
+    measures, classes
+        As for :func:`gap`, with a column ``epoch``.
+    """
+    rows = []
+    for epoch in sorted(measures["epoch"].unique()):
+        found = gap(measures[measures["epoch"] == epoch], classes[classes["epoch"] == epoch])
+        rows.append((int(epoch), found.nats, found.error, found.equal_shares))
+    return pd.DataFrame(rows, columns=["epoch", "gap_nats", "error_nats", "equal_shares_nats"])
+
+
 def course(history: pd.DataFrame, epoch: int) -> Course:
     """Return how the validation loss has gone up to ``epoch``: later rows are ignored."""
     past = history[history["epoch"] <= epoch].dropna(subset=["validation_loss"])
@@ -94,11 +109,11 @@ def overfitting_sentences(found: Gap, past: Course) -> list[str]:
         ]
     course = f"{since} and has not risen since ({_epochs(past.epochs_since)})"
     if past.epochs_since == 0:
-        course = "Validation loss is at its lowest here"
+        course = "Validation loss is at its lowest so far"
     if found.equal_shares > 2 * found.error:
         verdict = "it fits the images it has seen more closely than new ones, but **has not begun to overfit**"
     else:
-        verdict = "**no overfitting**, and no gap beyond the error of its measurement"
+        verdict = "**no overfitting**, and within classes no gap beyond the error of its measurement"
     return [*sentences, f"{course}: {verdict}."]
 
 

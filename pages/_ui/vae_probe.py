@@ -86,7 +86,7 @@ def start_image(run: Run, vae: Any, key: str = "image", label: str = "Start at v
         key=f"start-{key}",
         alt=f"Validation image {place}, {name}",
         scale=3,
-        caption=f"validation image {place:,}: {name}",
+        caption=f"Validation image {place:,}, class {name}",
     )
     return place, source.images[place], encoded_mean(vae, source.images[place], run.config)
 

@@ -27,13 +27,13 @@ def points(n=12):
     )
 
 
-def losses():
+def gaps():
     return pd.DataFrame(
         {
-            "epoch": [1, 1, 30, 30],
-            "split": ["train", "validation"] * 2,
-            "loss": [80.0, 80.4, 48.0, 50.5],
-            "standard_error": [0.1, 0.3, 0.1, 0.3],
+            "epoch": [1, 30],
+            "gap_nats": [-0.25, 2.18],
+            "error_nats": [0.3, 0.24],
+            "equal_shares_nats": [-0.4, 1.76],
         }
     )
 
@@ -42,7 +42,7 @@ DIGITS = tuple("0123456789")
 CHARTS = {
     "bars": (lambda f: charts.kl_bars(f, ceiling=2.5, threshold=0.01), bars),
     "map": (lambda f: charts.latent_map(f, DIGITS), points),
-    "gap": (lambda f: charts.gap_at_epochs(f, epoch=30), losses),
+    "gap": (lambda f: charts.gap_bars(f, epoch=30), gaps),
 }
 
 
@@ -77,7 +77,8 @@ def test_the_map_writes_class_numbers_and_names_them_only_where_they_differ():
     assert "0 Shirt" in named["encoding"]["color"]["legend"]["labelExpr"]
 
 
-def test_the_gap_is_written_with_its_sign():
-    spec = charts.gap_at_epochs(losses(), epoch=30).to_dict()
-    rows = next(rows for rows in spec["datasets"].values() if "written" in rows[0])
-    assert [row["written"] for row in rows] == ["+0.40", "+2.50"]
+def test_the_gap_is_written_with_its_sign_and_its_error():
+    spec = charts.gap_bars(gaps(), epoch=30).to_dict()
+    (rows,) = spec["datasets"].values()
+    assert [row["written"] for row in rows] == ["−0.25", "+2.18"]
+    assert rows[1]["high"] - rows[1]["low"] == pytest.approx(0.48)

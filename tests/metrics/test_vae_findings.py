@@ -38,6 +38,14 @@ def test_the_gap_is_validation_less_training_with_its_error():
     assert findings.gap(measures(train=-10.0), classes()).percent is None  # a density above 1 has no percent
 
 
+def test_gaps_of_every_kept_epoch():
+    both = pd.concat([measures(validation=49.5).assign(epoch=1), measures().assign(epoch=30)])
+    frame = findings.gaps(both, pd.concat([classes(0.5).assign(epoch=1), classes(1.7).assign(epoch=30)]))
+    assert frame["epoch"].tolist() == [1, 30]
+    np.testing.assert_allclose(frame["gap_nats"], [0.5, 2.0])
+    np.testing.assert_allclose(frame["equal_shares_nats"], [0.5, 1.7])
+
+
 def test_the_course_knows_the_lowest_loss_up_to_the_epoch():
     frame = history(60, 50, 49, 49.5, 48)
     assert findings.course(frame, 4) == findings.Course(49, 3, 1, 0.5)
@@ -59,7 +67,7 @@ def test_a_gap_without_a_rise_has_not_begun_to_overfit():
 
 def test_no_gap_and_no_rise_is_no_overfitting():
     text = said(findings.gap(measures(validation=49.1), classes(0.1)), findings.course(history(60, 51, 50), 3))
-    assert "at its lowest here: **no overfitting**" in text
+    assert "at its lowest so far: **no overfitting**" in text
 
 
 def test_unequal_shares_are_said_only_where_they_matter():
