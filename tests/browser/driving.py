@@ -84,7 +84,9 @@ class App:
         threading.Thread(target=lambda: self.said.extend(self.process.stdout), daemon=True).start()
 
     def stop(self):
-        """End the server."""
+        """End the server, and any training that a failed test has left behind: those outlive the app."""
+        for run in self.runs.glob("*/*/run.json"):
+            (run.parent / "stop").touch()
         self.process.terminate()
         self.process.wait(timeout=20)
         self.process.stdout.close()

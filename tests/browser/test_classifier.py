@@ -1,0 +1,79 @@
+"""The digit classifier in Chromium: scrubbing, clicking the matrix, drawing a digit, deep links, a phone."""
+
+import pytest
+
+from tests.browser.driving import expect, keyed, open_page, wait_idle
+from tests.planted_classifier import plant
+
+FIRST_ANSWER_MS = 120_000  # it imports torch, which takes its time on a busy machine
+
+
+@pytest.fixture(scope="module")
+def run(app):
+    return plant(app.store)
+
+
+def chapter(app, run, **query):
+    return f"{app.url}/classifier?" + "&".join(f"{k}={v}" for k, v in {"run": run.id, **query}.items())
+
+
+def cell(page, true, read):
+    """Return the coloured cell of the matrix by what a screen reader says of it."""
+    return page.locator(f"path[aria-label^='Read as: {read}; Is: {true}; ']").last
+
+
+def test_scrubbing_drives_matrix_images_and_verdict(app, page, run):
+    open_page(page, chapter(app, run))
+    expect(page.get_by_text("5 of 1,000 validation images misread after epoch 3")).to_be_visible()
+    page.get_by_role("button", name="Previous epoch").click()
+    expect(page.get_by_text("10 of 1,000 validation images misread after epoch 2")).to_be_visible()
+    expect(page.get_by_text("10 validation images misread, the most confident first")).to_be_visible()
+    expect(keyed(page, "verdict")).to_contain_text("It misreads 10 of 1,000 validation images")
+    wait_idle(page)
+    assert "epoch=2" in page.url
+
+
+def test_a_click_on_a_cell_shows_its_images_and_again_after_they_were_put_away(app, page, run):
+    open_page(page, chapter(app, run))
+    for _ in range(2):
+        cell(page, 9, 4).click(force=True)
+        expect(page.get_by_role("img", name="9 read as 4")).to_have_count(5)
+        expect(keyed(page, "is").get_by_role("combobox")).to_have_value("9")
+        wait_idle(page)
+        assert "is=9" in page.url
+        assert "as=4" in page.url
+        for key in ("is", "as"):
+            keyed(page, key).get_by_role("combobox").click()
+            page.get_by_role("option", name="any").click()
+            wait_idle(page)
+    cell(page, 0, 0).click(force=True)
+    expect(page.get_by_text("24 validation images rightly read, the least confident first")).to_be_visible()
+
+
+def test_a_link_opens_what_it_was_copied_from(app, page, run):
+    open_page(page, chapter(app, run, epoch=1, **{"is": 9, "as": 4}))
+    expect(page.get_by_text("15 validation images misread, the most confident first")).to_be_visible()
+    expect(page.get_by_role("img", name="9 read as 4")).to_have_count(15)
+
+
+def test_a_drawn_digit_is_read_and_cleared(app, page, run):
+    open_page(page, chapter(app, run, probe="true"))
+    canvas = page.get_by_role("img", name="Draw a digit")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + 80, box["y"] + 60)
+    page.mouse.down()
+    for x, y in ((200, 60), (120, 230)):
+        page.mouse.move(box["x"] + x, box["y"] + y, steps=5)
+    page.mouse.up()
+    expect(page.get_by_text("sure after epoch 3")).to_be_visible(timeout=FIRST_ANSWER_MS)
+    expect(page.get_by_role("img", name="your drawing, as the network sees it")).to_be_visible()
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_text("sure after epoch 3")).to_have_count(0)
+
+
+def test_a_phone_shows_the_page_without_scrolling_sideways(app, phone, run):
+    open_page(phone, chapter(app, run))
+    expect(phone.get_by_text("5 of 1,000 validation images misread after epoch 3")).to_be_visible()
+    assert phone.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    expect(phone.get_by_role("img", name="9 read as 4")).to_have_count(5)

@@ -1,0 +1,76 @@
+"""Log-probability and per-image latents in Chromium: clicking a digit, scrubbing, drawing, the probe, a phone."""
+
+import pytest
+
+from tests.browser.driving import expect, keyed, open_page, wait_idle
+from tests.tiny_probability import trained
+
+
+@pytest.fixture(scope="module")
+def run(app):
+    return trained(app.store)
+
+
+@pytest.fixture(scope="module")
+def latents(app):
+    return trained(app.store, experiment="latent_vae")
+
+
+def chapter(app, run, **query):
+    return f"{app.url}/{run.experiment}?" + "&".join(f"{k}={v}" for k, v in {"run": run.id, **query}.items())
+
+
+def test_a_chosen_digit_shows_its_images_and_is_in_the_link(app, page, run):
+    open_page(page, chapter(app, run))
+    expect(keyed(page, "verdict")).to_contain_text("is the most probable")
+    keyed(page, "digit").get_by_role("radio", name="7").click()
+    expect(page.get_by_text("Most probable 7s of the validation images")).to_be_visible()
+    expect(page.get_by_text("Least probable 7s of the validation images")).to_be_visible()
+    wait_idle(page)
+    assert "digit=7" in page.url
+    open_page(page, page.url)
+    expect(page.get_by_text("Most probable 7s of the validation images")).to_be_visible()
+
+
+def test_scrubbing_moves_samples_and_quick_look(app, page, run):
+    open_page(page, chapter(app, run))
+    page.get_by_role("button", name="Previous epoch").click()
+    expect(page.get_by_text("Ten draws of z from N(0, I), decoded after epoch 1")).to_be_visible()
+    wait_idle(page)
+    assert "epoch=1" in page.url
+
+
+def test_a_drawn_digit_gets_its_value_with_an_error_bar(app, page, run):
+    open_page(page, chapter(app, run, probe="true", **{"from": "Draw"}))
+    expect(page.get_by_text("Nothing is drawn yet")).to_be_visible()
+    canvas = page.get_by_role("img", name="Draw a digit")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    x = box["x"] + box["width"] / 2
+    page.mouse.move(x, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(x, box["y"] + box["height"] - 40, steps=8)
+    page.mouse.up()
+    value = page.get_by_test_id("stMetric").filter(has_text="log p(x) of this image")
+    expect(value).to_contain_text("±")
+    expect(page.get_by_text("More probable than")).to_be_visible()
+
+
+def test_both_models_of_the_latents_chapter_move_with_the_scrubber(app, page, latents):
+    open_page(page, chapter(app, latents, epoch=1))
+    expect(page.get_by_text("decoded by both models after epoch 1")).to_be_visible()
+    page.get_by_role("button", name="Next epoch").click()
+    expect(page.get_by_text("decoded by both models after epoch 2")).to_be_visible()
+    expect(page.get_by_text("Reconstructions of training images after epoch 2")).to_be_visible()
+    expect(keyed(page, "verdict")).to_contain_text("KL(q‖p(z|x))")
+
+
+def test_refining_one_image_in_the_probe(app, page, latents):
+    open_page(page, chapter(app, latents, probe="true", steps=50))
+    expect(page.get_by_test_id("stMetric").filter(has_text="Gained by refining q")).to_contain_text("nats")
+
+
+@pytest.mark.parametrize("name", ["run", "latents"])
+def test_on_a_phone_nothing_is_wider_than_the_screen(app, phone, request, name):
+    open_page(phone, chapter(app, request.getfixturevalue(name)))
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
