@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -40,6 +41,13 @@ def test_the_two_lines_stand_on_the_first_screen():
         assert line.startswith("python3 -m venv .venv && .venv/bin/pip install -q -r requirements")
         assert line.endswith(ends)
     assert (ROOT / "streamlit_app.py").exists()
+
+
+def test_the_first_start_opens_the_app_without_a_question():
+    """Streamlit asks for an e-mail address at its first start on a machine, and waits, unless told otherwise."""
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+    assert config["server"]["showEmailPrompt"] is False
+    assert config["browser"]["gatherUsageStats"] is False
 
 
 def test_a_line_that_is_not_there_is_an_error():
