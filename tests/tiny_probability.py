@@ -1,0 +1,26 @@
+"""Tiny runs of the log-probability and per-image latents chapters, trained for two epochs on mnist-5k."""
+
+import torch
+
+from core.configs import LatentVAEConfig, LogProbabilityConfig
+from core.training.runs import Run
+from core.training.session import new_run, work
+
+COMMON = {"data": "mnist-5k", "epochs": 2, "width": 16, "depth": 1, "latent_dim": 4, "averaging": 0.9, "samples": 20}
+LOG_PROBABILITY = LogProbabilityConfig(
+    **COMMON, train_images=60, validation_images=200, ais_images=1, ais_temperatures=5
+)
+LATENT = LatentVAEConfig(**COMMON, kept_images=40, refine_steps=10)
+
+
+def trained(store, name="tiny", experiment="log_probability", **changes):
+    """Train a tiny run into the store and return it."""
+    config = (LOG_PROBABILITY if experiment == "log_probability" else LATENT).changed(**changes)
+    run = new_run(store, experiment, config, name)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        assert work(run, device="cpu") == "finished"
+    finally:
+        torch.set_num_threads(before)
+    return Run.read(run.path, run.origin)
