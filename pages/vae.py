@@ -38,14 +38,33 @@ REPORT = {"training": -178.49, "test": -189.04}
 OTHER_REPORT = {"training": -208.9, "test": -224.5}
 
 
+COLUMNS = {
+    "measures": ("epoch", "split", "n", "loss", "standard_error", "reconstruction", "kl"),
+    "per_class": ("epoch", "split", "label", "n", "loss", "reconstruction", "kl"),
+    "latent_map": ("epoch", "index", "label", "x", "y", "loss", "neighbour"),
+}
+
+
+def tables_of(run: Run) -> dict[str, pd.DataFrame] | None:
+    """Return the evaluation's tables, None before there are any; RunError if one lacks a column."""
+    if not COLUMNS.keys() <= set(run.tables()):
+        return None
+    tables = {name: ui.run_table(run, name) for name in COLUMNS}
+    for name, wanted in COLUMNS.items():
+        missing = [column for column in wanted if column not in tables[name]]
+        if missing:
+            raise run.broken(f"tables/{name}.csv", f"it lacks the columns {missing}")
+    return tables
+
+
 def of_epoch(frame: pd.DataFrame, epoch: int) -> pd.DataFrame:
     """Return a table's rows of one epoch."""
     return frame[frame["epoch"] == epoch].drop(columns="epoch").reset_index(drop=True)
 
 
 def held_out_split(run: Run) -> str:
-    """Return the split of the figures that nothing was chosen on: test where the data set has one."""
-    return "test" if "test" in DATASETS[run.config.data].sizes else "validation"
+    """Return the split of the figures that nothing was chosen on: test where the run was measured there."""
+    return "test" if "test_elbo_nats" in run.metrics else "validation"
 
 
 def elbo(run: Run) -> float | None:
@@ -187,7 +206,7 @@ def show_curves(ch: ui.Chapter, epoch: int) -> None:
             ui.chart(chart, frame, key=f"curve-{name}", alt=f"{title} over epochs, training and validation")
 
 
-def show_latent(run: Run, epoch: int, kept: int | None) -> None:
+def show_latent(run: Run, epoch: int, kept: int | None, every: pd.DataFrame | None) -> None:
     """Show the KL of each latent dimension at the epoch, and the latent map of the nearest kept epoch."""
     history = ui.history(run)
     dimensions = findings.kl_at(history, epoch)
@@ -201,9 +220,9 @@ def show_latent(run: Run, epoch: int, kept: int | None) -> None:
             ui.panel(f"What each latent dimension carries after epoch {epoch}", help=f"{said} Validation images."),
         ):
             ui.chart(chart, dimensions, key="kl-dimensions", alt=said)
-    if kept is None:
+    if kept is None or every is None:
         return
-    points = of_epoch(ui.run_table(run, "latent_map"), kept)
+    points = of_epoch(every, kept)
     with (
         right,
         ui.panel(
@@ -259,16 +278,17 @@ def show_measures(run: Run, measures: pd.DataFrame, classes: pd.DataFrame, kept:
         )
 
 
-def show_verdict(run: Run, measures: pd.DataFrame, classes: pd.DataFrame, epoch: int, kept: int) -> None:
+def show_verdict(run: Run, tables: dict[str, pd.DataFrame], kept: int) -> None:
     """Say what the figures mean, computed from them."""
-    rows, history = of_epoch(measures, kept), ui.history(run)
-    found = findings.gap(rows, of_epoch(classes, kept))
+    now, history = {name: of_epoch(frame, kept) for name, frame in tables.items()}, ui.history(run)
+    found = findings.gap(now["measures"], now["per_class"])
+    dimensions = findings.kl_at(history, kept)
     ui.verdict(
         [
-            findings.terms_sentence(rows, held_out_split(run), kept),
+            findings.terms_sentence(now["measures"], held_out_split(run), kept),
             *findings.overfitting_sentences(found, findings.course(history, kept)),
-            findings.dimensions_sentence(findings.kl_at(history, kept)),
-            findings.neighbours_sentence(of_epoch(ui.run_table(run, "latent_map"), kept)),
+            *([findings.dimensions_sentence(dimensions)] if len(dimensions) else []),
+            findings.neighbours_sentence(now["latent_map"]),
         ]
     )
 
@@ -334,6 +354,21 @@ def show_how(ch: ui.Chapter) -> None:
     )
 
 
+def show_evaluation(run: Run, epoch: int) -> None:
+    """Show what is known of the weights of the kept epoch nearest to ``epoch``, and the verdict."""
+    tables = tables_of(run)
+    if tables is None:
+        show_latent(run, epoch, None, None)
+        ui.nothing_yet(
+            "Not evaluated yet", "The verdict, the latent map and the tables appear when training has ended."
+        )
+        return
+    kept = int(min(tables["measures"]["epoch"].unique(), key=lambda one: (abs(one - epoch), -one)))
+    show_latent(run, epoch, kept, tables["latent_map"])
+    show_measures(run, tables["measures"], tables["per_class"], kept)
+    show_verdict(run, tables, kept)
+
+
 def show_page() -> None:
     """Show the chapter."""
     ch = ui.open_chapter("vae")
@@ -350,18 +385,8 @@ def show_page() -> None:
     show_reconstructions(run, epoch, "validation")
     show_reconstructions(run, epoch, "train")
     show_curves(ch, epoch)
-    measured = {"measures", "per_class", "latent_map"} <= set(run.tables())
-    if measured:
-        measures, classes = ui.run_table(run, "measures"), ui.run_table(run, "per_class")
-        kept = min(measures["epoch"].unique(), key=lambda one: (abs(one - epoch), -one))
-        show_latent(run, epoch, int(kept))
-        show_measures(run, measures, classes, int(kept))
-        show_verdict(run, measures, classes, epoch, int(kept))
-    else:
-        show_latent(run, epoch, None)
-        ui.nothing_yet(
-            "Not evaluated yet", "The verdict, the latent map and the tables appear when training has ended."
-        )
+    with ui.guarded():
+        show_evaluation(run, epoch)
     show_references(run)
     with ui.probe("Probe the model", key="probe") as opened:
         if opened:

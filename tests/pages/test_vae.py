@@ -1,0 +1,188 @@
+"""The VAE's page: what it shows is what the run holds, at the scrubber's epoch."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from core.data import load
+from core.settings import ROOT
+from core.training.grids import compose
+from tests.pages.screen import texts
+from tests.planted_vae import plant
+
+
+@pytest.fixture
+def run(store):
+    return plant(store)
+
+
+def open_page(**query):
+    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
+    for key, value in query.items():
+        app.query_params[key] = str(value)
+    app.run()
+    app.switch_page("pages/vae.py").run()
+    assert not app.exception
+    return app
+
+
+def picture(app, alt):
+    """Return the pixels of the grid whose alt text begins so."""
+    (found,) = [one.value for one in app.html if f'alt="{alt}' in one.value]
+    data = re.search(r"base64,([^\"]+)", found).group(1)
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+
+
+def test_headline_shows_the_final_metrics(run):
+    shown = {metric.label: metric.value for metric in open_page(run=run.id, epoch=1).metric}
+    assert shown == {
+        "Validation ELBO": "−50.25 nats",
+        "Validation loss": "50.25 nats",
+        "Overfit gap": "+2.25 nats",
+        "Dimensions in use": "2 of 3",
+    }
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_the_draws_shown_are_those_of_the_epoch(run, epoch):
+    app = open_page(run=run.id, epoch=epoch)
+    np.testing.assert_array_equal(picture(app, "Ten decoded draws"), np.asarray(run.sample(epoch)))
+    assert f"Ten draws of z from N(0, I), decoded after epoch {epoch}" in texts(app)
+
+
+def test_the_strip_shows_the_named_epochs_and_the_last(run):
+    strip = picture(open_page(run=run.id), "The ten draws decoded after epochs 1 and 3")
+    np.testing.assert_array_equal(strip[:28], np.asarray(run.sample(1)))
+    np.testing.assert_array_equal(strip[30:58], np.asarray(run.sample(3)))
+
+
+@pytest.mark.parametrize(("split", "word"), [("validation", "validation"), ("train", "training")])
+def test_reconstructions_stand_below_the_originals(run, split, word):
+    """Originals come from the data set: the run holds none."""
+    pixels = picture(open_page(run=run.id, epoch=2), f"One {word} image of each class")
+    source = load("mnist-5k", split)
+    first = [int(np.flatnonzero(source.labels == label)[0]) for label in range(10)]
+    np.testing.assert_array_equal(pixels[:28], compose(source.images[first][None]))
+    np.testing.assert_array_equal(pixels[30:58], np.asarray(run.sample(2, f"reconstructions-{split}")))
+
+
+def test_without_the_data_reconstructions_stand_alone_and_it_says_why(store, monkeypatch, tmp_path):
+    monkeypatch.setenv("EPOCH_ATLAS_DATA", str(tmp_path / "nothing"))
+    run = plant(store, data="mnist")
+    app = open_page(run=run.id)
+    assert picture(app, "One training image").shape == (28, 298)
+    assert picture(app, "One validation image").shape == (58, 298)  # bundled, so they are always here
+    assert "The training images are not on this machine" in texts(app)
+
+
+def test_the_scrubber_drives_bars_map_table_and_verdict(run):
+    app = open_page(run=run.id)
+    said = texts(app)
+    assert "**it overfits**" in said
+    assert "lowest after epoch 2 and has risen by 1.00 nats in 1 epoch" in said
+    assert "a gap of +2.25 ± 0.00 nats (4.7 %)" in said
+    assert "2 of 3 latent dimensions are used and carry 22.0 nats" in said
+    assert "unused (below 0.01 nats): dimension 1." in said
+    app.select_slider(key="epoch").set_value(1).run()
+    assert not app.exception
+    said = texts(app)
+    assert "a gap of +0.50 ± 0.00 nats (0.9 %)" in said
+    assert "Validation loss is at its lowest so far" in said
+    assert "carry 10.0 nats" in said
+    assert "Latent map after epoch 1" in said
+    assert "for 80.0% of the images" in said
+    table = next(one.value for one in app.dataframe if "elbo" in one.value)
+    assert table["elbo"].mean() == pytest.approx(-58.0, abs=0.01)
+    assert table["n"].sum() == 1000
+
+
+def test_an_epoch_between_two_kept_ones_takes_the_nearest_and_says_so(run):
+    app = open_page(run=run.id, epoch=2)
+    assert "What each latent dimension carries after epoch 2" in texts(app)
+    assert "Latent map after epoch 3" in texts(app)  # 1 and 3 are kept: of two as near, the later
+
+
+def test_a_link_to_what_does_not_exist_falls_back(run):
+    app = open_page(run="own/vae/none", epoch="77", log="maybe", smoothing="9", way="Fly", probe="true", seed="-3")
+    assert "decoded after epoch 3" in texts(app)
+    assert app.segmented_control(key="way").value == "Draw"
+
+
+def test_opening_the_page_loads_no_model_and_the_probe_draws(run):
+    app = open_page(run=run.id)
+    assert not [one for one in app.html if "images drawn with seed" in one.value]
+    app = open_page(run=run.id, probe="true", draw=7)
+    assert picture(app, "40 images drawn with seed 7").shape == (4 * 30 - 2, 10 * 30 - 2)
+    assert "Weights of epoch 3. The scrubber changes them." in texts(app)
+    again = open_page(run=run.id, probe="true", draw=8)
+    assert (picture(again, "40 images drawn with seed 8") != picture(app, "40 images drawn with seed 7")).any()
+
+
+@pytest.mark.parametrize(
+    ("way", "more", "alt", "shape"),
+    [
+        ("Traverse", {}, "Images while dimension 2, 0 and 1 moves", (3 * 30 - 2, 9 * 30 - 2)),
+        ("Traverse", {"dimension": "0"}, "Images while dimension 0 moves", (28, 9 * 30 - 2)),
+        ("Plane", {"across": "0", "up": "1"}, "A square of images over dimensions 0 and 1", (328, 328)),
+        ("Between", {"image": 5, "to": 900}, "Images on the way from validation image 5 to 900", (28, 328)),
+    ],
+)
+def test_every_way_of_probing_draws_its_picture(run, way, more, alt, shape):
+    app = open_page(run=run.id, probe="true", way=way, epoch=1, **more)
+    assert picture(app, alt).shape == shape
+    assert "Weights of epoch 1." in texts(app)
+
+
+def test_a_stopped_run_shows_what_it_has(store):
+    run = plant(store, evaluated=False)
+    said = texts(open_page(run=run.id))
+    assert "decoded after epoch 3" in said
+    assert "Not evaluated yet" in said
+    assert "What each latent dimension carries after epoch 3" in said
+    assert "What the numbers say" not in said
+
+
+def test_a_run_without_weights_cannot_be_probed_and_says_so(store):
+    run = plant(store, evaluated=False, weights=False)
+    assert "No weights are kept yet" in texts(open_page(run=run.id, probe="true"))
+
+
+def test_a_damaged_grid_is_named_and_the_page_goes_on(run):
+    (run.path / "samples" / "3.png").write_bytes(b"no picture")
+    said = texts(open_page(run=run.id))
+    assert "3.png" in said
+    assert "Latent map after epoch 3" in said
+
+
+def test_a_damaged_table_is_named(run):
+    (run.path / "tables" / "measures.csv").write_text("")
+    said = texts(open_page(run=run.id))
+    assert "measures.csv" in said
+    assert "decoded after epoch 3" in said
+
+
+def test_a_table_without_its_columns_is_named(run):
+    (run.path / "tables" / "latent_map.csv").write_text("epoch,index\n3,0\n")
+    said = texts(open_page(run=run.id))
+    assert "latent_map.csv: it lacks the columns" in said
+    assert "Beside the references" in said
+
+
+def test_figures_of_the_report_stand_only_beside_the_same_exercise(store, run):
+    assert "−189.04" not in texts(open_page(run=run.id))
+    same = plant(store, "same", data="mnist")
+    app = open_page(run=same.id)
+    assert "−189.04" in texts(app)
+    other = plant(store, "other", data="mnist", sigma=0.2)
+    assert "−189.04" not in texts(open_page(run=other.id))
+
+
+def test_further_runs_are_drawn_into_the_curves(store, run):
+    plant(store, "second")
+    app = open_page(run=run.id, **{"with": "own/second"})
+    assert app.multiselect(key="with").value == ["own/second"]
