@@ -204,8 +204,17 @@ def how_it_trains(config: Config) -> str:
         + (f"Training shows every image {', '.join(seen)}. " if seen else "Training shows the images as they are. ")
         + f"What is tested is a running average of the weights (memory {config.averaging} per step): it forgets the "
         "noise of single batches, which is why so much is learned in one epoch. Figures for "
-        f"{ui.term('held out')} images and their {ui.term('calibration')} are of images that training has not seen."
+        f"{ui.term('held out')} images and their {ui.term('calibration')} are of images that training has not seen. "
+        f"The same training from the command line: `{command(config)}`"
     )
+
+
+def command(config: Config) -> str:
+    """Return the command line that trains a run with this config."""
+    changed = [f"{one.name}={getattr(config, one.name)}" for one in config.options() if one.name != "data"]
+    defaults = {f"{one.name}={one.default}" for one in config.options()}
+    settings = " ".join(text.lower() for text in changed if text not in defaults)
+    return f"python -m core train classifier --data {config.data}" + (f" --set {settings}" if settings else "")
 
 
 def show_how(ch: ui.Chapter, tables: dict[str, pd.DataFrame], epochs: Sequence[int]) -> None:

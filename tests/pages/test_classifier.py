@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.configs import ClassifierConfig
 from core.settings import ROOT
+from pages._ui.classifier_parts import command
 from pages._ui.gallery import gallery_html, sheet
 from tests.planted_classifier import evaluation, history, plant
 
@@ -132,6 +134,15 @@ def test_the_page_script_imports_no_torch():
         "import pages._ui.classifier_parts; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False).returncode == 0
+
+
+def test_the_command_shown_trains_the_same_config():
+    config = ClassifierConfig(data="fashion-mnist", epochs=20, width=32, flip=True, erase=8, weight_decay=0.02)
+    words = command(config).split()
+    assert words[:4] == ["python", "-m", "core", "train"]
+    pairs = [f"data={words[words.index('--data') + 1]}", *words[words.index("--set") + 1 :]]
+    assert ClassifierConfig.from_dict(ClassifierConfig.parse(pairs)) == config
+    assert command(ClassifierConfig()) == "python -m core train classifier --data mnist"
 
 
 class TestGallery:
