@@ -17,7 +17,7 @@ from core.errors import AtlasError
 
 PROGRAM = "python -m core"
 BAD_INPUT, STOPPED = 2, 130
-DEVICES = "auto, cuda, mps or cpu"
+DEVICES = ("auto", "cuda", "mps", "cpu")
 
 
 class Parser(argparse.ArgumentParser):
@@ -84,15 +84,15 @@ def _parser(words: Sequence[str]) -> Parser:
     one.add_argument("--seed", help="seed, as --set seed=…")
     one.add_argument("--name", help="name of the run: lower-case letters, digits and -")
     one.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped or interrupted")
-    one.add_argument("--device", default="auto", help=f"{DEVICES} (default auto)")
+    one.add_argument("--device", choices=DEVICES, default="auto", help="default auto: the best there is")
 
     one = command("evaluate", "evaluate", "Recompute a run's metrics from its weights; print them beside the stored.")
     one.add_argument("run", metavar="RUN", help="id or experiment/name, for example vae/mnist")
     one.add_argument("--json", action="store_true", help="as JSON")
-    one.add_argument("--device", default="auto", help=f"{DEVICES} (default auto)")
+    one.add_argument("--device", choices=DEVICES, default="auto", help="default auto: the best there is")
 
     one = command("verify", "verify", "Recompute the metrics of every shipped run; exit 1 if one does not agree.")
-    one.add_argument("--device", default="auto", help=f"{DEVICES} (default auto)")
+    one.add_argument("--device", choices=DEVICES, default="auto", help="default auto: the best there is")
 
     one = command("data", "data", "List the data sets and where they are, or download one.")
     one.add_argument("name", nargs="?", metavar="NAME", help="data set to download")

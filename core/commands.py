@@ -190,12 +190,13 @@ def verify(arguments: Namespace) -> int:
     shipped = [run for run in runs if run.origin == SHIPPED]
     faults = [f"{one.id} does not read: {one.error}" for one in broken if one.id.startswith(f"{SHIPPED}/")]
     checked, skipped = 0, []
-    device = resolve_device(arguments.device, settings.threads()) if shipped else "cpu"
+    device = ""  # found when it is needed: that imports torch
     for run in shipped:
         lacking = missing_data(run.config)
         if lacking:
             skipped.append(f"{run.id} was not checked: {run.config.data} is {lacking}")
             continue
+        device = device or resolve_device(arguments.device, settings.threads())
         print(run.id, flush=True)
         try:
             read_whole(run)

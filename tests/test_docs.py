@@ -28,7 +28,7 @@ TEXTS = [
 
 def one_line(name: str) -> str:
     return subprocess.run(
-        [str(ROOT / ".ci" / "readme-line"), name], capture_output=True, text=True, check=True, timeout=60
+        [str(ROOT / ".ci" / "readme-line"), name], capture_output=True, text=True, check=True, timeout=300
     ).stdout.strip()
 
 
@@ -52,7 +52,7 @@ def test_the_first_start_opens_the_app_without_a_question():
 
 def test_a_line_that_is_not_there_is_an_error():
     done = subprocess.run(
-        [str(ROOT / ".ci" / "readme-line"), "nope"], capture_output=True, text=True, check=False, timeout=60
+        [str(ROOT / ".ci" / "readme-line"), "nope"], capture_output=True, text=True, check=False, timeout=300
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert "no single line marked <!-- nope -->" in done.stderr
@@ -70,7 +70,7 @@ def test_ci_runs_the_line_as_it_stands():
 def command_names() -> list[str]:
     """The commands, from the help that the program prints."""
     text = subprocess.run(
-        [sys.executable, "-m", "core", "--help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-m", "core", "--help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=300
     ).stdout
     return re.findall(r"^    ([a-z]+) ", text, re.MULTILINE)
 

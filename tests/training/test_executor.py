@@ -87,7 +87,7 @@ def test_a_program_ends_while_a_job_runs():
         "DaemonExecutor(1).submit(threading.Event().wait)\n"
         "print('end')\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, timeout=120, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, timeout=300, check=True)
     assert done.stdout == b"end\n"
 
 

@@ -183,7 +183,7 @@ def test_a_training_outlives_the_app_and_a_waiting_job_does_not_get_lost(
         assert [run.id for run in queue.active()] == [running.id, waiting.id]  # this app sees the other's jobs
         if how == "killed":
             app.kill()
-        app.communicate(timeout=60)  # closing its input ends it; it does not wait for the training
+        app.communicate(timeout=300)  # closing its input ends it; it does not wait for the training
     assert status(running) == "running"
     until(lambda: status(waiting) == "interrupted")
     assert [run.id for run in queue.active()] == [running.id]

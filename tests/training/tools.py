@@ -14,7 +14,7 @@ from core.training.runs import Run, RunStore
 from core.training.session import new_run
 from tests.training import stub
 
-WAIT_S = 120.0  # for what a process does that must first import torch on a busy machine
+WAIT_S = 300.0  # for what a process does that must first import torch on a busy machine
 
 
 def until(condition: Callable[[], object], seconds: float = WAIT_S) -> None:
