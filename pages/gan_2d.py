@@ -46,7 +46,8 @@ PANELS: dict[str, tuple[str, dict[str, str], dict[str, Any], str]] = {
         "Modes: covered, and how well",
         {"covered": "modes covered", "high_quality": "within 3 sigma", "sigma_ratio": "width ratio"},
         {"title_y": "share", "level": 1.0},
-        "All three are 1 for a perfect generator. The width is the samples' within a mode over the real one; near 0 is a mode that has collapsed to a point.",
+        "All three are 1 for a perfect generator. The width is the samples' within a mode over the real one; near "
+        "0 the mode has collapsed to a point.",
     ),
     "weights": (
         "Weights of the modes: reverse KL",
@@ -336,9 +337,9 @@ def show_how(run: Run) -> None:
     ui.how_it_works(
         formula=FORMULAS[config.loss],
         text=f"The {ui.term('generator')} moves noise into the plane; the {ui.term('discriminator')} learns which "
-        "points are real. Its verdict over the whole square is the decision field. The arrows are minus the gradient of "
-        "the generator's loss at each generated point: where the discriminator pushes it. At the end of a good training "
-        "the sets overlap, the field is grey, and the arrows are short and point nowhere in particular. "
+        "points are real. Its verdict over the whole square is the decision field. The arrows are minus the gradient "
+        "of the generator's loss at each generated point: where the discriminator pushes it. At the end of a good "
+        "training the sets overlap, the field is grey, and the arrows are short and point nowhere in particular. "
         f"{ui.term('mode collapse', 'Mode collapse')} shows as generated points huddled on a part of the real ones. "
         f"One frame is {config.steps_per_frame} steps; a step is {config.d_steps} update(s) of the discriminator and "
         f"{config.g_steps} of the generator.",

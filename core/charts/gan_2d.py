@@ -10,7 +10,7 @@ import pandas as pd
 from core.charts.frames import checked
 from core.charts.palette import GENERATED, NEUTRAL, REAL, series_colours
 
-HEIGHT = 240
+HEIGHT = 280
 
 
 def over_steps(
@@ -48,7 +48,7 @@ def over_steps(
         data = data[data["value"] > 0]
     names = list(dict.fromkeys(data["series"]))
     scale = alt.Scale(type="log") if log else alt.Scale(domain=list(domain)) if domain else alt.Scale(zero=False)
-    x = alt.X("step:Q", title="training step", axis=alt.Axis(format="~s"), scale=alt.Scale(nice=False))
+    x = alt.X("step:Q", title="training step", axis=alt.Axis(format="~s", tickCount=6), scale=alt.Scale(nice=False))
     y = alt.Y("value:Q", title=title_y, scale=scale)
     legend = alt.Legend(orient="top", symbolType="stroke", symbolStrokeWidth=3) if len(names) > 1 else None
     colour = alt.Color(
@@ -56,7 +56,9 @@ def over_steps(
     )
     base = alt.Chart(data).encode(x=x, y=y, color=colour)
     if several:
-        base = base.encode(strokeDash=alt.StrokeDash("run:N", title=None, legend=alt.Legend(orient="top")))
+        base = base.encode(
+            strokeDash=alt.StrokeDash("run:N", title=None, legend=alt.Legend(orient="bottom", symbolType="stroke"))
+        )
     tooltip = [alt.Tooltip("series:N"), alt.Tooltip("step:Q", format=","), alt.Tooltip("value:Q", format=",.5~g")]
     layers: list[alt.Chart] = [
         base.mark_line(strokeWidth=2),

@@ -18,6 +18,7 @@ VANISHED = 0.05  # sides of the square per unit of loss, below which an arrow mo
 ON_MODES = 0.25  # share of good samples from which a missing mode is a collapse rather than a beginning
 COLLAPSED_SPREAD = 0.2
 COLLAPSED_SIGMA = 0.15
+WRONG = 0.02  # by so much must the generated points be taken for more real than the real ones
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Reading:
     warnings: tuple[str, ...]
 
 
-def read_state(measures: Mapping[str, float], *, loss: str, n_modes: int = 0) -> Reading:
+def read_state(measures: Mapping[str, float], *, loss: str, n_modes: int = 0, step: int = 1) -> Reading:
     """Return the state in words.
 
     Parameters
@@ -40,11 +41,13 @@ def read_state(measures: Mapping[str, float], *, loss: str, n_modes: int = 0) ->
         The loss, for what "undecided" means.
     n_modes
         Number of known modes.
+    step
+        Training steps done: before the first there is nothing to warn of.
     """
     if not all(math.isfinite(measures.get(name, math.nan)) for name in ("js", "arrow", "undecided", "spread")):
         return Reading(("The measures are no longer numbers.",), ("The training has diverged: lower the rates.",))
     sentences = (_field(measures, loss), _overlap(measures), _gradients(measures))
-    warnings = [one for one in (_collapse(measures, n_modes), _vanished(measures)) if one]
+    warnings = [one for one in (_collapse(measures, n_modes), _vanished(measures)) if one and step]
     return Reading(sentences, tuple(warnings))
 
 
@@ -58,7 +61,7 @@ def _field(measures: Mapping[str, float], loss: str) -> str:
     else:
         start = f"Decided field: only {share:.0%} of the square is grey"
     levels = f"real points get {measures['level_real']:.2f} and generated ones {measures['level_generated']:.2f}"
-    return f"{start}; {levels}{'.' if gap >= 0 else ', for now the wrong way round.'}"
+    return f"{start}; {levels}{', for now the wrong way round' if gap < -WRONG else ''}."
 
 
 def _overlap(measures: Mapping[str, float]) -> str:

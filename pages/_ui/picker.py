@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.configs import EXPERIMENTS
 from core.data import DATASETS
 from core.training.runs import Run
 from pages._ui import links
@@ -41,8 +42,14 @@ def provenance(run: Run) -> str:
 
 
 def default_run(runs: Sequence[Run]) -> Run:
-    """Return the run that a page opens with: the first shipped one, else the reader's latest finished one."""
-    return next((run for run in runs if run.shipped or run.status == "finished"), runs[0])
+    """Return the run that a page opens with.
+
+    The first shipped one, of the experiment's default data if there is such a one; else the reader's latest finished.
+    """
+    usual = EXPERIMENTS[runs[0].experiment].config.option("data").default
+    shipped = [run for run in runs if run.shipped]
+    ordered = sorted(shipped, key=lambda run: run.meta["config"].get("data", usual) != usual)
+    return next(iter(ordered), next((run for run in runs if run.status == "finished"), runs[0]))
 
 
 def pick_run(runs: Sequence[Run]) -> Run:

@@ -55,7 +55,8 @@ class Pane:
 
     def reading(self, index: int) -> Reading:
         """Return a frame's state in words."""
-        return read_state(self.rows[index], loss=self.film.about["loss"], n_modes=self.n_modes)
+        loss, step = self.film.about["loss"], self.film.steps[index]
+        return read_state(self.rows[index], loss=loss, n_modes=self.n_modes, step=step)
 
     def head(self, first: int, size: int) -> dict[str, Any]:
         """Return what the player needs to know of the frames from ``first`` on, ready for JSON."""

@@ -116,12 +116,13 @@ function drawGenerated(frame, context, place, size, radius, rim) {
 
 function drawArrows(pane, frame, context, place, size, dark) {
   // A fixed scale over time that saturates: the longest arrow is LONG of the side, half of it at the loss's usual slope.
-  const LONG = 0.11
+  const LONG = 0.09
+  const EVERY = 3 // one arrow for three points: more would hide them
   const unit = place(1) - place(0)
   context.strokeStyle = dark ? "#F08BC8" : ARROW
   context.lineWidth = size / 480
   context.beginPath()
-  for (let k = 0; k < frame.points.length; k += 2) {
+  for (let k = 0; k < frame.points.length; k += 2 * EVERY) {
     const [gx, gy] = [frame.arrows[k], frame.arrows[k + 1]]
     const norm = Math.hypot(gx, gy)
     const length = (LONG * unit * norm) / (norm + pane.about.usual_slope)
@@ -154,11 +155,11 @@ function drawPicture(player, pane, frame) {
   context.lineWidth = size / 700
   context.strokeRect(place(0), size - place(1), place(1) - place(0), place(1) - place(0))
   const radius = Math.max(size / 260, 2)
-  const rim = player.dark ? "rgba(10,12,16,0.75)" : "rgba(255,255,255,0.8)"
+  const rim = player.dark ? "rgba(255,255,255,0.5)" : "rgba(255,255,255,0.8)"
   if (on.has("manifold")) drawManifold(pane, frame, context, place, size, player.dark)
   if (on.has("real")) drawReal(pane, context, place, size, radius, rim)
-  if (on.has("generated")) drawGenerated(frame, context, place, size, radius, rim)
   if (on.has("arrows")) drawArrows(pane, frame, context, place, size, player.dark)
+  if (on.has("generated")) drawGenerated(frame, context, place, size, radius, rim)
 }
 
 function extent(series) {
@@ -167,7 +168,7 @@ function extent(series) {
 }
 
 const shortNumber = value =>
-  !Number.isFinite(value) ? "–" : Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(3)
+  !Number.isFinite(value) ? "–" : Number.isInteger(value) ? String(value) : Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(3)
 
 function drawMeasure(player, pane, measure, index) {
   const { canvas } = measure

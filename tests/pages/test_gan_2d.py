@@ -1,0 +1,218 @@
+"""The 2-D GAN's page: recorded runs without torch, the laboratory with it, hostile links."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.data.points import encode
+from core.settings import ROOT
+from core.training.runs import RunStore
+from tests.pages.screen import texts
+from tests.planted_gan import plant
+
+pytestmark = pytest.mark.usefixtures("alone")
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """Two tiny runs on the same points and seed."""
+    folder = tmp_path_factory.mktemp("planted")
+    store = RunStore(folder / "shipped", folder / "own")
+    return folder / "own", [plant(store, "first"), plant(store, "second", packing=2, loss="wasserstein")]
+
+
+@pytest.fixture
+def runs(planted, monkeypatch):
+    monkeypatch.setenv("EPOCH_ATLAS_RUNS", str(planted[0]))
+    return planted[1]
+
+
+def open_page(run=None, **query):
+    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=120)
+    if run is not None:
+        query["run"] = run.id
+    for key, value in query.items():
+        app.query_params[key.replace("__", ".")] = value
+    app.run()
+    app.switch_page("pages/gan_2d.py").run()
+    assert not app.exception
+    return app
+
+
+class TestRecorded:
+    def test_shows_the_runs_figures(self, runs):
+        app = open_page(runs[0])
+        shown = {metric.label: metric.value for metric in app.metric}
+        metrics = runs[0].metrics
+        assert shown["JS divergence"] == f"{metrics['js_mean']:.3f} nats"
+        assert shown["Modes covered"] == f"{metrics['modes_min']:.0f} of 3"
+        assert shown["High quality"] == f"{metrics['high_quality_mean']:.1%}"
+        assert "mean of 2 seeds" in texts(app)
+
+    def test_the_link_names_the_frame_and_the_verdict_follows(self, runs):
+        history = runs[0].history()
+        for frame in (0, 3, 8):
+            text = texts(open_page(runs[0], epoch=str(frame)))
+            assert f"**Step {frame * 5:,}.**" in text
+            assert f"JS divergence {history['js'].iloc[frame]:.3f} nats" in text
+
+    def test_another_run_beside_it(self, runs):
+        app = open_page(runs[0], **{"with": "yours: second"})
+        assert app.selectbox(key="with").value == "yours: second"
+        assert "critic's slope" in "".join(chart.proto.spec for chart in app.get("vega_lite_chart"))
+
+    def test_the_table_of_seeds(self, runs):
+        app = open_page(runs[0])
+        seeds = next(one.value for one in app.dataframe if "js" in one.value)
+        assert seeds["js"].tolist() == pytest.approx(runs[0].table("seeds")["js"].tolist())
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            {"epoch": "999"},
+            {"epoch": "-1"},
+            {"epoch": "x" * 300},
+            {"layers": "<script>"},
+            {"speed": "0"},
+            {"with": "nobody"},
+            {"from": "own/gan_2d/first@99999", "lab": "true"},
+            {"from": "../../etc/passwd@1", "lab": "true"},
+            {"from": "@", "lab": "true"},
+            {"lab": "true", "lab__g_rate": "1e9"},
+            {"lab": "true", "lab__data": "torus"},
+            {"lab": "true", "lab__data": "points", "lab__points": "<img src=x>"},
+            {"lab": "true", "lab__data": "points", "lab__points": "a" * 9000},
+        ],
+    )
+    def test_hostile_links_end_in_a_page(self, runs, query):
+        assert open_page(runs[0], **query).title[0].value == "2-D GAN"
+
+    def test_a_damaged_film_leaves_the_rest_of_the_page(self, tmp_path, monkeypatch):
+        store = RunStore(tmp_path / "shipped", tmp_path / "own")
+        monkeypatch.setenv("EPOCH_ATLAS_RUNS", str(tmp_path / "own"))
+        run = plant(store, epochs=1)
+        (run.path / "frames.safetensors").write_bytes(b"cut")
+        app = open_page(run)
+        assert "frames.safetensors" in texts(app) + str([one.proto.title for one in app.warning])
+        assert any("js" in one.value for one in app.dataframe)
+
+    def test_imports_no_torch(self, runs):
+        script = (
+            "import sys\n"
+            "from streamlit.testing.v1 import AppTest\n"
+            "app = AppTest.from_file('streamlit_app.py', default_timeout=120)\n"
+            f"app.query_params['run'] = {runs[0].id!r}\n"
+            "app.run(); app.switch_page('pages/gan_2d.py').run()\n"
+            "assert not app.exception, app.exception\n"
+            "assert app.title[0].value == '2-D GAN'\n"
+            "sys.exit(3 if 'torch' in sys.modules else 0)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=os.environ, timeout=240, check=False)
+        assert done.returncode == 0
+
+
+def lab_of(app):
+    return app.session_state["_lab"]
+
+
+def click(app, key):
+    app.button(key=key).click().run()
+    assert not app.exception
+    return app
+
+
+class TestLaboratory:
+    small = {"lab": "true", "lab__g_neurons": "6", "lab__d_neurons": "6", "lab__batch_size": "16"}
+
+    def test_is_what_the_link_says(self, runs):
+        app = open_page(runs[0], **self.small, lab__data="moons", lab__seed="4", lab__loss="wasserstein")
+        live = lab_of(app).lives[0]
+        assert (live.config.data, live.config.seed, live.config.loss) == ("moons", 4, "wasserstein")
+        assert live.config.g_neurons == 6
+
+    def test_steps_by_hand(self, runs):
+        app = open_page(runs[0], **self.small)
+        live = lab_of(app).lives[0]
+        before = live.trainer.updates.copy()
+        click(app, "_lab_step_discriminator")
+        assert live.trainer.updates == {"discriminator": before["discriminator"] + 1, "generator": before["generator"]}
+        click(app, "_lab_step_generator")
+        assert live.trainer.updates["generator"] == before["generator"] + 1
+        click(app, "_lab_step_both")
+        assert (live.step, len(live.film)) == (1, 4)
+
+    def test_plays_pauses_and_restarts(self, runs):
+        app = open_page(runs[0], **self.small, lab__steps_per_frame="1")
+        click(app, "_lab_play")
+        lab = lab_of(app)
+        assert lab.playing
+        assert lab.lives[0].step > 0
+        click(app, "_lab_play")
+        stopped = lab.lives[0].step
+        app.run()
+        assert lab_of(app).lives[0].step == stopped
+        first = lab.lives[0].film.part(0)
+        click(app, "_lab_restart")
+        again = lab_of(app).lives[0]
+        assert again.step == 0
+        assert np.array_equal(again.film.frames[0]["points"], first.frames[0]["points"])
+
+    def test_a_changed_setting_starts_over(self, runs):
+        app = open_page(runs[0], **self.small)
+        click(app, "_lab_step_both")
+        app.number_input(key="lab.g_neurons").set_value(7).run()
+        assert not app.exception
+        assert (lab_of(app).lives[0].step, lab_of(app).lives[0].config.g_neurons) == (0, 7)
+
+    def test_a_preset_fills_the_form(self, runs):
+        app = open_page(runs[0], lab="true")
+        app.selectbox(key="preset").set_value("collapse").run()
+        assert not app.exception
+        assert lab_of(app).lives[0].config.g_steps == 4
+        assert "Look for a generator" in texts(app)
+
+    def test_two_configurations_share_points_and_seed(self, runs):
+        app = open_page(runs[0], **self.small, two="true", differs="loss", beside__loss="least-squares")
+        first, second = lab_of(app).lives
+        assert (first.config.loss, second.config.loss) == ("non-saturating", "least-squares")
+        assert np.array_equal(first.film.real, second.film.real)
+        click(app, "_lab_step_both")
+        assert first.step == second.step == 1
+
+    def test_a_branch_continues_the_recording(self, runs):
+        app = open_page(runs[0], epoch="5")
+        click(app, "_branch")
+        lab = lab_of(app)
+        live = lab.lives[0]
+        assert (live.step, len(live.film)) == (25, 6)
+        assert app.query_params["from"] == f"{runs[0].id}@5"
+        while live.step < 40:
+            live.plain_step()
+        from core.training.gan2d_film import Film
+
+        assert live.film.to_bytes() == Film.load(runs[0].path).to_bytes()
+
+    def test_a_branch_that_cannot_be(self, runs):
+        app = open_page(runs[0], epoch="5")
+        click(app, "_branch")
+        app.number_input(key="lab.g_neurons").set_value(9).run()
+        assert not app.exception
+        assert "a branch cannot change g_neurons" in str([one.proto.title for one in app.warning]) + texts(app)
+
+    def test_own_points_come_with_the_link(self, runs):
+        code = encode(np.random.default_rng(0).random((25, 2)))
+        app = open_page(runs[0], **self.small, lab__data="points", lab__points=code)
+        assert lab_of(app).lives[0].config.points == code
+        empty = open_page(runs[0], **self.small, lab__data="points")
+        assert "_lab" not in empty.session_state
+        assert "Draw something to learn" in texts(empty) + str([one.proto.title for one in empty.info])
+
+    def test_two_readers_share_nothing(self, runs):
+        one, other = (open_page(runs[0], **self.small) for _ in range(2))
+        click(one, "_lab_step_both")
+        assert (lab_of(one).lives[0].step, lab_of(other).lives[0].step) == (1, 0)
+        assert lab_of(one).lives[0].trainer is not lab_of(other).lives[0].trainer

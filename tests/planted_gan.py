@@ -1,0 +1,21 @@
+"""A tiny 2-D GAN, really trained, for the tests of its page: a second's work."""
+
+import torch
+
+from core.configs import GAN2DConfig
+from core.training.runs import Run
+from core.training.session import new_run, work
+
+TINY = GAN2DConfig(
+    data="disjoint", g_neurons=8, d_neurons=8, batch_size=32, n_points=300, epochs=8, steps_per_frame=5, trials=2
+)
+
+
+def plant(store, name="tiny", **changes):
+    """Train a tiny run into the store and return it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    run = new_run(store, "gan_2d", TINY.changed(**changes), name)
+    assert work(run, device="cpu") == "finished"
+    torch.set_num_threads(before)
+    return Run.read(run.path, run.origin)
