@@ -147,6 +147,7 @@ function settle(player) {
   player.timer = setTimeout(() => {
     if (player.playing || player.told === player.at) return
     player.told = player.at
+    player.root.dataset.told = String(player.at)
     player.send("frame", { id: player.id, frame: player.at })
   }, SETTLE_MS)
 }
