@@ -94,32 +94,3 @@ def mode_shares(frame: pd.DataFrame, *, height: int = HEIGHT) -> alt.LayerChart:
     spread = base.mark_rule(color=NEUTRAL, strokeWidth=1.5).encode(y=alt.Y("low:Q", title=None), y2="high:Q")
     due = base.mark_tick(color=REAL, thickness=3).encode(y=alt.Y("true:Q", title=None))
     return cast(alt.LayerChart, alt.layer(bars, spread, due).properties(height=height))
-
-
-def seed_strip(frame: pd.DataFrame, *, title_x: str, level: float | None = None, height: int = 90) -> alt.LayerChart:
-    """Return one tick a seed on a line: how far the seeds of a run lie apart.
-
-    Parameters
-    ----------
-    frame
-        Columns ``seed, value``.
-    title_x
-        Title of the axis, with its unit.
-    level
-        A level to reach, drawn as a dashed line.
-    height
-        Height in pixels.
-    """
-    data = checked(frame, ["seed", "value"], "seed_strip")
-    x = alt.X("value:Q", title=title_x, scale=alt.Scale(zero=False))
-    ticks = (
-        alt.Chart(data)
-        .mark_tick(color=GENERATED, thickness=2, size=36, opacity=0.8)
-        .encode(x=x, tooltip=[alt.Tooltip("seed:O"), alt.Tooltip("value:Q", format=",.5~g")])
-    )
-    layers: list[alt.Chart] = [ticks]
-    if level is not None:
-        layers.append(
-            alt.Chart(pd.DataFrame({"value": [level]})).mark_rule(color=NEUTRAL, strokeDash=[5, 3]).encode(x=x)
-        )
-    return cast(alt.LayerChart, alt.layer(*layers).properties(height=height))

@@ -146,7 +146,7 @@ class ClassifierTask(Task):
         return {"loss": F.cross_entropy(logits, labels), "accuracy": right, "objective": objective}
 
     def validate(self, epoch: int) -> Mapping[str, float]:
-        """Return loss and accuracy of the averaged weights on the validation images."""
+        """Return loss and accuracy of the averaged weights on the validation images, seen once as they are."""
         logits = logits_of(self.average, self.validation.images, self.device)
         right = logits.argmax(1) == self.validation.labels
         loss = measures.cross_entropy(logits, self.validation.labels).mean()
@@ -167,11 +167,24 @@ def train(config: ClassifierConfig, recorder: Recorder) -> str:
     return fit(task, recorder, epochs=config.epochs, seed=config.seed, snapshot_epochs=keep, grid_epochs=())
 
 
-def logits_of(model: nn.Module, images: NDArray[np.uint8], device: str = "cpu") -> NDArray[np.float32]:
-    """Return the logits of images, shape (n, 10), in eval mode and without changing the model."""
+def logits_of(
+    model: nn.Module, images: NDArray[np.uint8], device: str = "cpu", *, mirrored: bool = False
+) -> NDArray[np.float32]:
+    """Return the logits of images, shape (n, 10), in eval mode and without changing the model.
+
+    With ``mirrored`` an image is judged together with its mirror image: what comes back is the logarithm of the mean of
+    both answers' probabilities. That fits a network trained on mirrored images, which has no reason to prefer one.
+    """
     chunks = as_tensor(images).split(EVALUATED_AT_ONCE)
+    parts = []
     with evaluating({MODEL: model}), torch.inference_mode():
-        return torch.cat([model(preprocess(chunk.to(device))).float().cpu() for chunk in chunks]).numpy()
+        for chunk in chunks:
+            views = [chunk, chunk.flip(2)] if mirrored else [chunk]
+            logits = torch.stack([model(preprocess(view.to(device))).float() for view in views])
+            if mirrored:
+                logits = logits.log_softmax(2).logsumexp(0, keepdim=True) - math.log(len(views))
+            parts.append(logits[0].cpu())
+    return torch.cat(parts).numpy()
 
 
 def answer(run: Run, image: NDArray[np.uint8], epochs: Sequence[int]) -> pd.DataFrame:
@@ -191,11 +204,12 @@ def answer(run: Run, image: NDArray[np.uint8], epochs: Sequence[int]) -> pd.Data
     DataFrame
         Columns ``epoch, label, probability``; probabilities of an epoch sum to 1.
     """
-    modules = build(_config(run))
+    config = _config(run)
+    modules = build(config)
     rows = []
     for epoch in epochs:
         load_weights(run, modules, _weights_at(run, epoch))
-        chances = np.exp(measures.log_softmax(logits_of(modules[MODEL], image[None])))[0]
+        chances = np.exp(measures.log_softmax(logits_of(modules[MODEL], image[None], mirrored=config.flip)))[0]
         rows += [{"epoch": epoch, "label": label, "probability": float(p)} for label, p in enumerate(chances)]
     return pd.DataFrame(rows)
 
@@ -206,7 +220,8 @@ def evaluate(run: Run, device: str = "cpu") -> Evaluation:
     Every measure of a held-out split is named after it, and so is that of the first epoch: ``test_accuracy``,
     ``test_accuracy_epoch_1``, ``test_loss``, ``test_ece``, and the same of ``validation``. ``train_loss`` and
     ``train_accuracy`` are of up to 5,000 training images as they are, seen by the final averaged weights; the history's
-    columns of these names are means over an epoch of augmented images and moving weights.
+    columns of these names are means over an epoch of augmented images and moving weights. A run trained with ``flip``
+    is measured on each image together with its mirror image; its history's validation columns are of the image alone.
     """
     config = _config(run)
     splits = {name: load(config.data, name) for name in DATASETS[config.data].sizes}
@@ -217,7 +232,7 @@ def evaluate(run: Run, device: str = "cpu") -> Evaluation:
         load_weights(run, modules, _weights_at(run, epoch))
         for name, split in splits.items():
             part = _thinned(split) if name == "train" else split
-            logits = logits_of(modules[MODEL], part.images, device)
+            logits = logits_of(modules[MODEL], part.images, device, mirrored=config.flip)
             for table, frame in classifier_tables.tables(logits, part.labels).items():
                 if name != "train" or table == "measures":
                     tables.setdefault(table, []).append(frame.assign(epoch=epoch, split=name))

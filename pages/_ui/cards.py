@@ -43,10 +43,17 @@ def _window(digest: str, alt: str, _run: Run) -> str | None:
     return WINDOW.format(height=HEIGHT, alt=html.escape(alt, quote=True), source=source, width=image.width * scale)
 
 
-def headline_text(about: Experiment, run: Run) -> str | None:
-    """Return the run's headline figure as text, or None if it was not measured."""
-    value = run.metrics.get(about.headline)
-    return None if value is None else format(value, about.headline_format).replace("-", "−")
+def headline_of(about: Experiment, run: Run) -> tuple[str, str] | None:
+    """Return the label and text of the run's headline figure, or None if it was not measured.
+
+    A run on data without test images has the same measure on its validation images.
+    """
+    for split in ("test", "validation"):
+        value = run.metrics.get(about.headline.replace("test_", f"{split}_"))
+        if value is not None:
+            label = about.headline_label.replace("test", split)
+            return label, format(value, about.headline_format).replace("-", "−")
+    return None
 
 
 def _picture(about: Experiment, run: Run) -> None:
@@ -78,9 +85,9 @@ def card(about: Experiment, runs: Sequence[Run]) -> None:
             st.page_link(atlas.page_of(about.name), label=f"**{about.title}**", icon=about.icon)
         st.markdown(about.question)
         st.space("stretch")
-        text = None if run is None else headline_text(about, run)
+        figure = None if run is None else headline_of(about, run)
         if run is None:
             st.caption("No run yet: open it and press Train.")
-        elif text is not None:
+        elif figure is not None:
             origin = "shipped run" if run.shipped else "your run"
-            st.metric(f"{about.headline_label} · {origin} {run.name}", text)
+            st.metric(f"{figure[0]} · {origin} {run.name}", figure[1])

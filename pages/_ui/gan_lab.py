@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from core import settings
 from core.configs import GAN2DConfig
 from core.data.points import MAX_POINTS, OWN, decode, distribution, encode, own_points, read_csv
 from core.errors import AtlasError, DataError
@@ -20,6 +21,7 @@ from core.experiments.gan_2d_presets import PRESETS
 from core.training.runs import Run
 from pages._ui import forms, gan_player, links, reading, states
 from pages._ui.gan_film import config_of, film_of
+from pages._ui.training_panel import READ_ONLY
 
 if TYPE_CHECKING:
     from core.training.gan2d_live import Live
@@ -93,7 +95,10 @@ def begin_preset() -> None:
 
 
 def show_lab(runs: Sequence[Run]) -> None:
-    """Show the laboratory. Loads torch."""
+    """Show the laboratory. Loads torch, unless training is switched off here."""
+    if settings.read_only():
+        st.caption(READ_ONLY)
+        return
     _preset_bar()
     origin = _origin(runs)
     config = _configured(LAB, GAN2DConfig() if origin is None else config_of(origin[0]).changed(trials=1))

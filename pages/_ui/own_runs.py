@@ -47,9 +47,9 @@ def _row(run: Run) -> None:
     ):
         with st.container(gap="xxsmall"):
             st.markdown(f"**{about.title}** · {run.name}")
-            figure = cards.headline_text(about, run)
+            figure = cards.headline_of(about, run)
             parts = [data_title(run), count(int(run.meta["epochs_done"]), "epoch"), when(str(run.meta["created"]))]
-            st.caption(" · ".join([*parts, *([f"{about.headline_label} {figure}"] if figure else [])]))
+            st.caption(" · ".join([*parts, *([" ".join(figure)] if figure else [])]))
         try:
             status = jobs.state(run).status
         except AtlasError:

@@ -27,7 +27,8 @@ IDLE = "[data-testid='stApp'][data-test-script-state='notRunning']"
 READY = "You can now view your Streamlit app"
 # Streamlit asks for these below a page's address first and then at the root: the browser reports the first as errors.
 ASKED_IN_VAIN = ("/_stcore/health", "/_stcore/host-config")
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
+START_S = 180  # a machine that is busy takes its time to import everything
 
 
 def find_chromium():
@@ -72,7 +73,7 @@ class App:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        watchdog = threading.Timer(PATIENCE_MS / 1000, self.process.kill)
+        watchdog = threading.Timer(START_S, self.process.kill)
         watchdog.start()
         for line in self.process.stdout:
             self.said.append(line)

@@ -4,12 +4,11 @@ import altair as alt
 import pandas as pd
 import pytest
 
-from core.charts.gan_2d import mode_shares, over_steps, seed_strip
+from core.charts.gan_2d import mode_shares, over_steps
 from core.errors import DataError
 
 STEPS = pd.DataFrame({"step": [0, 30, 60] * 2, "series": ["a"] * 3 + ["b"] * 3, "value": [0.5, 0.0, 0.2, 1, 2, 3]})
 SHARES = pd.DataFrame({"mode": [0, 1], "share": [0.4, 0.5], "true": [0.5, 0.5], "low": [0.3, 0.4], "high": [0.5, 0.6]})
-SEEDS = pd.DataFrame({"seed": [0, 1], "value": [0.1, 0.2]})
 
 
 def spec(chart):
@@ -44,14 +43,15 @@ def test_a_fixed_domain_and_runs_as_dashes():
     assert encoding["strokeDash"]["field"] == "run"
 
 
-def test_mode_shares_and_seed_strip():
-    assert rows(spec(mode_shares(SHARES))) == [2]
-    assert sorted(rows(spec(seed_strip(SEEDS, title_x="JS", level=0.05)))) == [1, 2]
+def test_mode_shares_draws_a_bar_a_mode():
+    found = spec(mode_shares(SHARES))
+    assert rows(found) == [2]
+    assert [layer["mark"]["type"] for layer in found["layer"]] == ["bar", "rule", "tick"]
 
 
 @pytest.mark.parametrize(
     ("chart", "frame", "settings"),
-    [(over_steps, STEPS, {"title_y": "x"}), (mode_shares, SHARES, {}), (seed_strip, SEEDS, {"title_x": "x"})],
+    [(over_steps, STEPS, {"title_y": "x"}), (mode_shares, SHARES, {})],
 )
 def test_missing_columns_are_named(chart, frame, settings):
     name = frame.columns[-1]

@@ -211,6 +211,12 @@ class TestLaboratory:
         assert "_lab" not in empty.session_state
         assert "Draw something to learn" in texts(empty) + str([one.proto.title for one in empty.info])
 
+    def test_is_closed_where_training_is_switched_off(self, runs, monkeypatch):
+        monkeypatch.setenv("EPOCH_ATLAS_READONLY", "1")
+        app = open_page(runs[0], **self.small)
+        assert "_lab" not in app.session_state
+        assert "Training is switched off in this deployment" in texts(app)
+
     def test_two_readers_share_nothing(self, runs):
         one, other = (open_page(runs[0], **self.small) for _ in range(2))
         click(one, "_lab_step_both")

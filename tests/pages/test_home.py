@@ -39,6 +39,12 @@ def test_cards_show_the_headline_figure_of_each_chapter(home, tiny_run):
     ]
 
 
+def test_without_test_images_the_card_takes_the_validation_figure(home, tiny_run):
+    tiny_run("classifier", metrics={"validation_accuracy": 0.987})
+    at = home.run()
+    assert [(one.label, one.value) for one in at.metric] == [("validation accuracy · your run tiny", "98.70%")]
+
+
 def test_a_card_shows_images_or_else_a_curve(home, tiny_run):
     tiny_run("vae")
     tiny_run("classifier", grids=())
