@@ -101,23 +101,6 @@ def test_plays_pauses_and_steps_through_frames(app, page, run):
     expect(player.get_by_role("button", name="Play")).to_be_visible()
 
 
-def test_each_layer_can_be_switched_off(app, page, run):
-    open_page(page, chapter(app, run))
-    player = recorded(page)
-    picture = player.locator(".picture canvas")
-    pictures = {picture.evaluate("canvas => canvas.toDataURL()")}
-    for name in ("Decision field", "Real points", "Generated points", "Gradient arrows", "Noise manifold"):
-        player.get_by_label(name).uncheck()
-        pictures.add(picture.evaluate("canvas => canvas.toDataURL()"))
-    assert len(pictures) == 6
-    player.get_by_label("Real points").check()
-    page.wait_for_url("**layers=real*")
-    page.reload()
-    wait_idle(page)
-    expect(recorded(page).get_by_label("Real points")).to_be_checked()
-    expect(recorded(page).get_by_label("Decision field")).not_to_be_checked()
-
-
 def test_trains_pauses_and_steps_either_network(app, page, run):
     open_page(page, chapter(app, run, lab="true", lab__g_neurons=6, lab__d_neurons=6, lab__steps_per_frame=1))
     player = live(page)
@@ -182,24 +165,6 @@ def test_points_from_a_file_and_from_a_hostile_one(app, page, run):
     expect(page.get_by_text("3 points. moved and scaled into the square")).to_be_visible()
     expect(keyed(page, "lab-canvas").locator(".count")).to_contain_text("3 of 400")
     expect(live(page)).to_have_attribute("data-frames", "1")
-
-
-def test_a_branch_continues_a_recorded_frame_and_the_link_returns_to_it(app, page, run):
-    open_page(page, chapter(app, run, epoch=3))
-    press(page, "_branch")
-    player = live(page)
-    expect(player).to_have_attribute("data-frames", "4")
-    expect(player).to_have_attribute("data-step", "15")
-    press(page, "_lab_play")
-    until(page, player, "Number(d.frames) >= 6")
-    press(page, "_lab_play")
-    theirs = recorded(page).evaluate(SCRUB)
-    ours = player.evaluate(SCRUB)
-    pictures = [[one for _, one in seen] for seen in (theirs, ours)]
-    assert pictures[0][:6] == pictures[1][:6]  # the recorded frames and the branch's, pixel for pixel
-    page.reload()
-    wait_idle(page)
-    expect(live(page)).to_have_attribute("data-frames", "4")
 
 
 def test_two_configurations_under_one_scrubber(app, page, run):
