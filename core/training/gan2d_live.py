@@ -50,7 +50,7 @@ class Live:
         self._replayed = self.trainer  # who takes them: the recorded configuration, which may be another
         self._states: dict[int, Mapping[str, Tensor]] = {}  # by frame
         self._by_hand: set[int] = set()  # frames that plain steps from the frame before do not lead to
-        self._terms: dict[str, float] = {}
+        self._terms: dict[str, list[float]] = {}  # of the updates since the last frame
         self._record()
 
     @property
@@ -111,7 +111,7 @@ class Live:
         start = max(index for index in self._states if index <= frame)
         self.trainer.load_state(self._states[start])
         self._replayed = self.trainer
-        self.step = self.film.steps[frame]
+        self.step, self._terms = self.film.steps[frame], {}
         self.owed = self.step - self.film.steps[start]
         self.film.cut(frame + 1)
         del self.rows[frame + 1 :]
@@ -133,7 +133,7 @@ class Live:
                 shown = "as in the recording" if name == "points" else f"to {old!r} as in the recording"
                 raise ConfigError(f"a branch cannot change {name}", f"Set it {shown}, or start from the beginning")
         self.film, self.rows = film, list(rows)
-        self.step = film.steps[-1]
+        self.step, self._terms = film.steps[-1], {}
         self._replayed, self.owed = recorded, owed
         self._states, self._by_hand = {}, set()
         self.version += 1
@@ -155,20 +155,24 @@ class Live:
 
     def _step_by_hand(self, update: Callable[[], Mapping[str, Tensor]], steps: int = 0) -> None:
         self.settle()
+        self._terms = {}
         self._note(update())
         self.step += steps
         self._record()
         self._by_hand.add(len(self.film) - 1)
 
     def _note(self, terms: Mapping[str, Tensor]) -> None:
-        self._terms |= {f"train_{name}": float(value[0]) for name, value in terms.items()}
+        for name, value in terms.items():
+            self._terms.setdefault(f"train_{name}", []).append(float(value[0]))
 
     def _record(self) -> None:
         """Film, measure and keep the state as it is."""
         if len(self.film) >= MOST_FRAMES:
             self._thin()
         self.film.add(self.step, self.camera.frame())
-        self.rows.append({**self._terms, **self.camera.measures()})
+        means = {name: sum(values) / len(values) for name, values in self._terms.items()}
+        self.rows.append({**means, **self.camera.measures()})
+        self._terms = {}
         self._states[len(self.film) - 1] = self.trainer.state()
         self._drop_states()
 
