@@ -53,8 +53,14 @@ class VAEConfig(Config):
     sigma: float = option(0.4, "standard deviation of the Gaussian likelihood", low=0.01, high=10.0, scale="log")
     learning_rate: float = option(0.0015, "highest rate of Adam, after the warm-up", low=1e-6, high=1.0, scale="log")
     batch_size: int = option(200, "images in a batch", low=8, high=4096, scale="log")
-    width: int = option(512, "neurons in each hidden layer", low=8, high=2048, scale="log", advanced=True)
-    depth: int = option(2, "hidden layers of the encoder, and of the decoder", low=1, high=4, advanced=True)
+    network: str = option(
+        "dense",
+        "layers of encoder and decoder: dense ones, or a dense one and two convolutions",
+        choices=("dense", "convolutional"),
+        advanced=True,
+    )
+    width: int = option(512, "neurons in each dense hidden layer", low=8, high=2048, scale="log", advanced=True)
+    depth: int = option(2, "hidden layers of a dense encoder, and of its decoder", low=1, high=4, advanced=True)
     activation: str = option(
         "gelu", "activation of the hidden layers", choices=("relu", "elu", "gelu", "silu", "tanh"), advanced=True
     )
@@ -75,7 +81,7 @@ class VAEConfig(Config):
 class LatentVAEConfig(VAEConfig):
     """A decoder with a mean and a log-variance per training image, beside an amortised twin of the same decoder."""
 
-    width: int = option(512, "neurons in each hidden layer", low=8, high=2048, scale="log", advanced=True)
+    width: int = option(512, "neurons in each dense hidden layer", low=8, high=2048, scale="log", advanced=True)
     start: str = option(
         "pca",
         "where latents start: draws of N(0, I), principal components, or the encoder's values after an epoch",
@@ -98,7 +104,7 @@ class LatentVAEConfig(VAEConfig):
 class LogProbabilityConfig(VAEConfig):
     """A variational autoencoder whose log p(x) is measured image by image (Burda et al., arXiv:1509.00519)."""
 
-    width: int = option(768, "neurons in each hidden layer", low=8, high=2048, scale="log", advanced=True)
+    width: int = option(768, "neurons in each dense hidden layer", low=8, high=2048, scale="log", advanced=True)
     samples: int = option(1000, "samples of z per image when log p(x) is measured", low=2, high=5000, scale="log")
     iwae_epochs: int = option(
         0, "how many of the epochs, the last ones, train a copy on the importance-weighted bound", low=0, high=1000

@@ -253,7 +253,7 @@ def show_how(run: Run) -> None:
         f"{STARTS[config.start]}. "
         "The twin beside it has the same decoder, the same start, the same batches, and an encoder. A new image has "
         "no latents of its own: they must be searched for first.",
-        architecture=architecture(config.width, config.depth, config.latent_dim, config.activation),
+        architecture=architecture(config),
         source=[
             ("Cremer, Li and Duvenaud", "https://arxiv.org/abs/1801.03558"),
             ("Kingma and Welling", "https://arxiv.org/abs/1312.6114"),

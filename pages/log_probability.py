@@ -331,7 +331,7 @@ def show_how(run: Run) -> None:
         f"({ui.term('importance sampling')}). The mean weight is an unbiased estimate of p(x); its logarithm errs on "
         "the low side, less and less as samples are added. Sums are made with logsumexp, in chunks of at most 16 MB. "
         f"{ui.term('annealed importance sampling', 'Annealed importance sampling')} checks the result without q.",
-        architecture=architecture(config.width, config.depth, config.latent_dim, config.activation),
+        architecture=architecture(config),
         source=[
             ("Burda, Grosse and Salakhutdinov", "https://arxiv.org/abs/1509.00519"),
             ("Wu et al.", "https://arxiv.org/abs/1611.04273"),

@@ -344,7 +344,7 @@ def show_how(ch: ui.Chapter) -> None:
         f"must ({ui.term('KL divergence')}). Both terms are summed over pixels and dimensions and averaged over images "
         "only, so the bound that is trained is the bound that is shown. What is measured and kept is a running average "
         f"of the weights (memory {config.averaging:g} per step).",
-        architecture=architecture(config.width, config.depth, config.latent_dim, config.activation),
+        architecture=architecture(config),
         source=[
             ("Kingma and Welling", "https://arxiv.org/abs/1312.6114"),
             ("Rezende, Mohamed and Wierstra", "https://arxiv.org/abs/1401.4082"),

@@ -218,14 +218,14 @@ def load_pair(run: Run, device: str = "cpu") -> Pair:
     load_weights(run, modules)
     for module in modules.values():
         module.to(device).requires_grad_(False)
-    widths = (config.latent_dim, *(config.width,) * config.depth, 784)
+    vae = cast(VAE, modules["amortised"])
     split = load(config.data, "train")
     places = every(len(split), config.kept_images)
     table = cast(LatentTable, modules["latents"])
     return Pair(
         config,
-        LatentModel(cast(Decoder, modules["decoder"]), widths, config.likelihood, config.sigma),
-        LatentModel(cast(VAE, modules["amortised"]), widths, config.likelihood, config.sigma),
+        LatentModel(cast(Decoder, modules["decoder"]), vae.widths, config.likelihood, config.sigma),
+        LatentModel(vae, vae.widths, config.likelihood, config.sigma),
         table(torch.arange(len(table), device=device)),
         flat(split, config)[places].to(device),
         places,
@@ -355,8 +355,7 @@ def refine_one(
 ) -> Refined:
     """Refine the encoder's q of one image, uint8 (28, 28), with the twin's decoder frozen: for the page's probe."""
     vae = cast(VAE, modules["amortised"])
-    widths = (config.latent_dim, *(config.width,) * config.depth, 784)
-    model = LatentModel(vae, widths, config.likelihood, config.sigma)
+    model = LatentModel(vae, vae.widths, config.likelihood, config.sigma)
     generator = seeded(config.seed, "evaluation")
     x = inputs(as_tensor(image)[None], config, generator)
     start = model.encode(x)

@@ -61,8 +61,8 @@ def build_names(config: LogProbabilityConfig) -> tuple[str, ...]:
 
 def latent_model(module: nn.Module, config: LogProbabilityConfig) -> LatentModel:
     """Return a loaded module as what is measured."""
-    widths = (config.latent_dim, *(config.width,) * config.depth, 784)
-    return LatentModel(cast(VAE, module), widths, config.likelihood, config.sigma)
+    vae = cast(VAE, module)
+    return LatentModel(vae, vae.widths, config.likelihood, config.sigma)
 
 
 class LogProbabilityTask(VAETask):

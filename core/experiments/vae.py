@@ -22,6 +22,7 @@ from core.data.images import as_tensor, binarise, preprocess
 from core.metrics import vae_tables
 from core.metrics.elbo import kl_standard_normal, log_likelihood
 from core.metrics.vae_findings import UNUSED_NATS
+from core.models.conv_vae import ConvVAE
 from core.models.vae import VAE, mean_image, reparameterise
 from core.training.averaging import average_into, decay_at
 from core.training.grids import to_uint8
@@ -43,6 +44,8 @@ TOLERANCES: dict[str, float] = {"": 0.02, "used_dimensions": 1.0}
 
 def build(config: VAEConfig) -> dict[str, nn.Module]:
     """Return the module that a run's weights fit."""
+    if config.network == "convolutional":
+        return {MODEL: ConvVAE(config.width, config.latent_dim, config.activation)}
     return {MODEL: VAE(784, (config.width,) * config.depth, config.latent_dim, config.activation)}
 
 

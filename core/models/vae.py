@@ -25,7 +25,9 @@ def mlp(sizes: list[int], activation: str) -> nn.Sequential:
 
 
 class VAE(nn.Module):
-    """An encoder of means and log-variances and a decoder of logits, mirror images of each other.
+    """An encoder of means and log-variances and a decoder of logits, mirror images of each other, of dense layers.
+
+    ``widths`` has the number of values after each layer of the decoder, z first and pixels last.
 
     Parameters
     ----------
@@ -44,8 +46,9 @@ class VAE(nn.Module):
     ) -> None:
         super().__init__()
         self.x_dim, self.latent_dim = x_dim, latent_dim
-        self.encoder = mlp([x_dim, *hidden, 2 * latent_dim], activation)
-        self.decoder = mlp([latent_dim, *reversed(hidden), x_dim], activation)
+        self.encoder: nn.Module = mlp([x_dim, *hidden, 2 * latent_dim], activation)
+        self.widths = (latent_dim, *reversed(hidden), x_dim)
+        self.decoder: nn.Module = mlp(list(self.widths), activation)
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``mu`` and ``logvar`` of q(z|x), each (batch, latent_dim), for ``x`` (batch, x_dim) in [0, 1]."""
@@ -65,9 +68,15 @@ class VAE(nn.Module):
     @torch.no_grad()
     def start_at(self, mean_image: Tensor, margin: float = 0.01) -> None:
         """Set the decoder's last bias so that training starts at the mean image (x_dim,), values in [0, 1]."""
+        self.last_bias.copy_(torch.logit(mean_image.clamp(margin, 1 - margin)))
+
+    @property
+    def last_bias(self) -> nn.Parameter:
+        """What is added to the logits last, (x_dim,)."""
+        assert isinstance(self.decoder, nn.Sequential)
         last = self.decoder[-1]
         assert isinstance(last, nn.Linear)
-        last.bias.copy_(torch.logit(mean_image.clamp(margin, 1 - margin)))
+        return last.bias
 
 
 def reparameterise(mu: Tensor, logvar: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -41,8 +42,10 @@ def step_of(option: Option) -> float:
     return float(10.0 ** (math.floor(math.log10(size)) - (0 if option.scale == "log" else 1)))
 
 
-def field(experiment: str, option: Option) -> Any:
-    """Show the widget of one option and return its value."""
+def field(experiment: str, option: Option, base: Config | None = None) -> Any:
+    """Show the widget of one option and return its value; ``base`` gives another default than the option's own."""
+    if base is not None:
+        option = replace(option, default=getattr(base, option.name))
     key, label = key_of(experiment, option), label_of(option)
     about: dict[str, Any] = {"key": key, "bind": "query-params", "help": f"{option.meaning} ({option.allowed})"}
     if option.choices:

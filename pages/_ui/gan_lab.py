@@ -6,8 +6,10 @@ player what is new, and lets the page answer; everything that can be set is in t
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 LAB, BESIDE = "lab", "beside"  # of the options' keys: lab.g_rate, beside.g_rate
 POINTS, FROM = "lab.points", "from"
 BURST_S, PAUSE_S = 0.25, 0.4  # trains this long in every such while: the rest is for the page
+OVERLAP = 3  # messages to the player that each one repeats
 CANVAS, STAGE = "lab-canvas", "lab-player"
 GROUPS = {
     "Points and noise": ("data", "noise", "noise_dim", "seed", "jitter"),
@@ -42,15 +45,19 @@ SHARED = ("data", "seed", "jitter", "steps_per_frame")  # what two configuration
 
 @dataclass
 class Lab:
-    """What a reader's session keeps: the trainings, whether they run, and what the player has been sent."""
+    """What a reader's session keeps: the trainings, whether they run, and what the player has been sent.
+
+    A click starts the script again while the last run of it may still be training: ``lock`` keeps the two apart.
+    """
 
     signature: object
     lives: list[Live]
     serial: int
     playing: bool = False
-    sent: int = 0
+    sent: deque[int] = field(default_factory=lambda: deque([0], OVERLAP + 1))  # frames there were after each message
     sent_name: str = ""
     titles: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def name(self) -> str:
@@ -58,16 +65,28 @@ class Lab:
         return f"lab{self.serial}.{sum(live.version for live in self.lives)}"
 
     def advance(self, seconds: float) -> None:
-        """Train for about so long, all configurations in step."""
+        """Train for about so long or until it is paused, all configurations in step."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            for live in self.lives:
-                live.plain_step()
+        with self.lock:
+            while self.playing and time.monotonic() < end:
+                for live in self.lives:
+                    live.plain_step()
+
+    def resend(self, said: object) -> None:
+        """Take the player's word for what it has: the next message begins there."""
+        has = said.get("has") if isinstance(said, Mapping) and said.get("id") == self.sent_name else 0
+        self._sent_only(has if type(has) is int and 0 <= has <= len(self.lives[0].film) else 0)
 
     def payload(self, panes: Sequence[gan_player.Pane]) -> bytes:
-        """Return what the player has not been sent yet; everything where it cannot know the rest."""
-        first = self.sent if self.sent_name == self.name else 0
-        self.sent, self.sent_name = min(len(live.film) for live in self.lives), self.name
+        """Return what the player may lack; everything where it cannot know the rest.
+
+        A busy browser skips messages: each repeats the frames of the ones before it, and the player asks for more.
+        """
+        if self.sent_name != self.name:
+            self._sent_only(0)
+        first = self.sent[0]
+        self.sent.append(min(len(live.film) for live in self.lives))
+        self.sent_name = self.name
         return gan_player.bundle(
             panes,
             name=self.name,
@@ -76,6 +95,10 @@ class Lab:
             layers=gan_player.parse_layers(links.read("layers")),
             speed=20,
         )
+
+    def _sent_only(self, frames: int) -> None:
+        self.sent.clear()
+        self.sent.append(frames)
 
 
 def begin_branch(run: Run, frame: int) -> None:
@@ -143,10 +166,10 @@ def _configured(prefix: str, base: GAN2DConfig) -> GAN2DConfig | None:
                 st.markdown(f"**{title}**")
                 for name in names:
                     if _matters(name, values):
-                        values[name] = forms.field(prefix, GAN2DConfig.option(name))
+                        values[name] = forms.field(prefix, GAN2DConfig.option(name), base)
         with st.popover("More settings"):
             for name in MORE:
-                values[name] = forms.field(prefix, GAN2DConfig.option(name))
+                values[name] = forms.field(prefix, GAN2DConfig.option(name), base)
         if values["data"] == OWN:
             values["points"] = _own_points()
     try:
@@ -236,7 +259,7 @@ def _beside(config: GAN2DConfig) -> GAN2DConfig | None:
     if picked:
         for column, name in zip(st.columns(max(len(picked), 3)), picked, strict=False):
             with column:
-                changes[name] = forms.field(BESIDE, GAN2DConfig.option(name))
+                changes[name] = forms.field(BESIDE, GAN2DConfig.option(name), config)
     try:
         return config.changed(**changes)
     except AtlasError as error:
@@ -294,15 +317,18 @@ def _restart() -> None:
 
 def _by_hand(lab: Lab, name: str) -> None:
     lab.playing = False
-    for live in lab.lives:
-        getattr(live, name)()
+    with lab.lock:
+        for live in lab.lives:
+            getattr(live, name)()
 
 
 def _go_back(lab: Lab) -> None:
     """Callback: continue from the frame that the player shows."""
     lab.playing = False
-    frame = _shown(lab)
-    if frame is not None:
+    with lab.lock:
+        frame = _shown(lab)
+        if frame is None:
+            return
         step = lab.lives[0].film.steps[frame]
         for live in lab.lives:
             index = max(i for i, one in enumerate(live.film.steps) if one <= step)
@@ -373,17 +399,20 @@ def _stage(config: GAN2DConfig) -> None:
     if lab.playing:
         lab.advance(BURST_S)
     n_modes = distribution(config.data, config.points, config.jitter).n_modes
-    panes = [
-        gan_player.Pane(title, _about(live), live.film, live.rows, n_modes)
-        for live, title in zip(lab.lives, lab.titles, strict=False)
-    ]
-    gan_player.player(lab.payload(panes), key=STAGE, name=lab.name, frames=len(lab.lives[0].film), on_resync=_send_all)
+    with lab.lock:
+        panes = [
+            gan_player.Pane(title, _about(live), live.film, live.rows, n_modes)
+            for live, title in zip(lab.lives, lab.titles, strict=False)
+        ]
+        data, name, frames = lab.payload(panes), lab.name, len(lab.lives[0].film)
+    gan_player.player(data, key=STAGE, name=name, frames=frames, on_resync=_resend)
 
 
-def _send_all() -> None:
+def _resend() -> None:
+    """Callback: the player lacks frames and says which it has."""
     lab: Lab | None = st.session_state.get("_lab")
-    if lab is not None:
-        lab.sent_name = ""
+    if lab is not None and lab.lives:
+        lab.resend((st.session_state.get(STAGE) or {}).get("resync"))
 
 
 def _about(live: Live) -> str:

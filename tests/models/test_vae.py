@@ -3,6 +3,9 @@
 import pytest
 import torch
 
+from core.configs import VAEConfig
+from core.experiments.vae import build
+from core.models.conv_vae import ConvVAE
 from core.models.vae import ACTIVATIONS, VAE, mean_image, mlp, reparameterise
 from core.models.vae_layers import architecture, sizes
 
@@ -76,10 +79,31 @@ def test_training_starts_at_the_mean_image():
     torch.testing.assert_close(shown, mean.clamp(0.01, 0.99).expand(4, 12), atol=1e-6, rtol=0)
 
 
-def test_the_listed_architecture_is_the_built_one():
-    vae = VAE(784, (16, 16), 5)
-    listed = architecture(16, 2, 5, "relu")
+@pytest.mark.parametrize("network", ["dense", "convolutional"])
+def test_the_listed_architecture_is_the_built_one(network):
+    config = VAEConfig(width=16, latent_dim=5, activation="relu", network=network)
+    listed, vae = architecture(config), build(config)["vae"]
     assert listed["Weights"].sum() == sum(p.numel() for p in vae.parameters())
+    assert [vae.latent_dim, *listed["Output"][listed["Part"] == "Decoder"]] == list(vae.widths)
+
+
+def test_the_listed_dense_layers_are_named():
+    listed = architecture(VAEConfig(width=16, latent_dim=5))
     assert list(listed["Part"]) == ["Encoder"] * 3 + ["Decoder"] * 3
     assert sizes(16, 2, 5) == ([784, 16, 16, 10], [5, 16, 16, 784])
-    assert architecture(16, 1, 5, "tanh")["Layer"].iloc[0] == "Linear, tanh"
+    assert architecture(VAEConfig(activation="tanh"))["Layer"].iloc[0] == "Linear, tanh"
+
+
+def test_a_convolutional_vae_has_the_shapes_of_a_dense_one():
+    torch.manual_seed(0)
+    vae, x = ConvVAE(32, 3), torch.rand(5, 784)
+    mu, logvar = vae.encode(x)
+    assert mu.shape == logvar.shape == (5, 3)
+    z = torch.randn(7, 5, 3)
+    logits = vae.decode(z)
+    assert logits.shape == (7, 5, 784)
+    torch.testing.assert_close(logits[3, 2], vae.decode(z[3, 2][None])[0])  # leading dimensions are samples
+    mean = torch.linspace(0, 1, 784)
+    before = vae.decode(mu)
+    vae.start_at(mean)
+    torch.testing.assert_close(vae.decode(mu) - before, torch.logit(mean.clamp(0.01, 0.99)).expand(5, 784))

@@ -1,5 +1,6 @@
 """The 2-D GAN's page: recorded runs without torch, the laboratory with it, hostile links."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,9 +9,12 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.configs import GAN2DConfig
 from core.data.points import encode
 from core.settings import ROOT
+from core.training.gan2d_live import Live
 from core.training.runs import RunStore
+from pages._ui import gan_lab, gan_player
 from tests.pages.screen import texts
 from tests.planted_gan import plant
 
@@ -222,3 +226,60 @@ class TestLaboratory:
         click(one, "_lab_step_both")
         assert (lab_of(one).lives[0].step, lab_of(other).lives[0].step) == (1, 0)
         assert lab_of(one).lives[0].trainer is not lab_of(other).lives[0].trainer
+
+
+class TestMessages:
+    """What a live training sends its player: frames may be lost on the way, and none must be missing for good."""
+
+    @pytest.fixture
+    def lab(self, monkeypatch):
+        monkeypatch.setattr(gan_lab.links, "read", lambda name: None)
+        config = GAN2DConfig(g_neurons=4, d_neurons=4, batch_size=8, n_points=50, steps_per_frame=1)
+        return gan_lab.Lab("any", [Live(config)], serial=0)
+
+    @staticmethod
+    def send(lab, steps=1):
+        """Train, and return the head of the next message."""
+        live = lab.lives[0]
+        for _ in range(steps):
+            live.plain_step()
+        data = lab.payload([gan_player.Pane("Live", "", live.film, live.rows, 10)])
+        return json.loads(data[4 : 4 + int.from_bytes(data[:4], "little")])
+
+    def test_each_repeats_the_ones_before_it(self, lab):
+        heads = [self.send(lab, steps=2) for _ in range(7)]
+        assert [head["total"] for head in heads] == [3, 5, 7, 9, 11, 13, 15]
+        assert [head["first"] for head in heads] == [0, 0, 0, 0, 3, 5, 7]
+        assert [len(head["panes"][0]["words"]) for head in heads] == [3, 5, 7, 9, 8, 8, 8]
+
+    @pytest.mark.parametrize(
+        ("said", "first"),
+        [
+            ({"id": "lab0.0", "has": 2}, 2),
+            ({"id": "lab9.9", "has": 2}, 0),
+            ({"id": "lab0.0", "has": 99}, 0),
+            ({"id": "lab0.0", "has": -1}, 0),
+            ({"id": "lab0.0", "has": True}, 0),
+            ("has: 2", 0),
+            (None, 0),
+        ],
+    )
+    def test_the_player_is_sent_what_it_says_it_lacks(self, lab, said, first):
+        for _ in range(6):
+            self.send(lab)
+        lab.resend(said)
+        assert self.send(lab)["first"] == first
+
+    def test_frames_that_became_wrong_are_all_sent_anew(self, lab):
+        for _ in range(6):
+            self.send(lab)
+        name = lab.name
+        lab.lives[0].rewind(2)
+        head = self.send(lab)
+        assert head["first"] == 0
+        assert head["id"] != name
+
+    def test_a_pause_ends_the_training_that_is_under_way(self, lab):
+        lab.playing = False
+        lab.advance(60)
+        assert lab.lives[0].step == 0

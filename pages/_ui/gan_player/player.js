@@ -11,6 +11,7 @@ const LAYERS = [
 ]
 const SPEEDS = [5, 10, 20, 30, 60]
 const SETTLE_MS = 350 // after the last move, the place is written into the link
+const ASK_MS = 1500 // frames that are lacking are asked for this often
 
 const make = (name, className, text) => {
   const element = document.createElement(name)
@@ -39,7 +40,8 @@ function buildMeasure(spec) {
 function buildPane(pane) {
   const box = make("section", "pane")
   const name = make("p", "name", pane.title)
-  if (pane.subtitle) name.append(" ", make("small", "", pane.subtitle))
+  const about = make("small", "", pane.subtitle)
+  name.append(" ", about)
   const picture = make("div", "picture")
   const canvas = make("canvas")
   canvas.setAttribute("role", "img")
@@ -52,7 +54,7 @@ function buildPane(pane) {
   const measures = pane.measures.map(buildMeasure)
   side.append(words, ...measures.map(one => one.box))
   box.append(name, picture, side)
-  return { dom: { box, canvas, bar, words }, measures }
+  return { dom: { box, canvas, bar, words, about }, measures }
 }
 
 function build(player) {
@@ -242,6 +244,7 @@ function mount(parent, root, head) {
     root,
     panes: [],
     at: 0,
+    asked: -Infinity,
     told: null,
     playing: false,
     follows: true,
@@ -256,7 +259,7 @@ function mount(parent, root, head) {
 
 function replace(player, head) {
   player.id = head.id
-  player.asked = null
+  player.asked = -Infinity
   player.panes = head.panes
   player.playing = false
   build(player)
@@ -268,22 +271,28 @@ function replace(player, head) {
 function missing(player, head) {
   // A live training sends what is new since `first`; a message may have been lost, or this player may be a new one.
   const have = player.id === head.id ? Math.min(...player.panes.map(pane => pane.frames.length)) : 0
+  clearTimeout(player.asking)
   if (head.first <= have) return false
-  if (player.asked !== have) {
-    player.asked = have
-    player.trigger("resync", have)
+  const ask = () => {
+    player.asked = performance.now()
+    player.trigger("resync", { id: player.id, has: have })
+    player.asking = setTimeout(ask, ASK_MS) // the answer may be lost as well
   }
+  const wait = player.asked + ASK_MS - performance.now()
+  if (wait > 0) player.asking = setTimeout(ask, wait)
+  else ask()
   return true
 }
 
 function append(player, head) {
-  player.asked = null
+  player.asked = -Infinity
   head.panes.forEach((fresh, number) => {
     const pane = player.panes[number]
     for (const list of ["frames", "words", "warnings"]) pane[list].splice(head.first, Infinity, ...fresh[list])
     fresh.measures.forEach((measure, k) =>
       measure.series.forEach((one, s) => pane.measures[k].series[s].values.splice(head.first, Infinity, ...one.values)),
     )
+    pane.dom.about.textContent = fresh.subtitle
     pane.said = null
   })
   if (player.follows && !player.playing) player.at = player.panes[0].frames.length - 1
@@ -313,6 +322,7 @@ export default function (component) {
   return () => {
     player.playing = false
     clearTimeout(player.timer)
+    clearTimeout(player.asking)
     player.sizes?.disconnect()
     players.delete(root)
   }
