@@ -8,6 +8,7 @@ Nothing here imports torch.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -147,6 +148,7 @@ class Config:
             object.__setattr__(self, one.name, one.check(getattr(self, one.name)))
 
     @classmethod
+    @functools.cache  # asked for by every field of every run that a page lists
     def options(cls) -> tuple[Option, ...]:
         """Return the config's options in the order of declaration."""
         return tuple(

@@ -107,7 +107,7 @@ def show_main(run: Run, tables: dict[str, pd.DataFrame], epoch: int, split: str,
     ):
         key = f"{CONFUSION}-{st.session_state.get(CLICKS, 0)}"
         ui.chart(
-            charts.confusion(tables[CONFUSION], classes, ceiling=ceiling, chosen=(label, guess)),
+            ui.drawn(charts.confusion, tables[CONFUSION], classes, ceiling=ceiling, chosen=(label, guess)),
             tables[CONFUSION],
             key=key,
             alt=f"Confusion matrix: {errors} errors. " + findings.confusion_sentence(matrix, classes),
@@ -137,7 +137,7 @@ def show_curves(ch: ui.Chapter, epoch: int) -> None:
         ui.panel("Mean loss of an image", help="Cross-entropy; lower is better. A guess at random costs 2.303 nats."),
     ):
         ui.chart(
-            curves(loss, title_y="loss (nats)", log=log, smoothing=smoothing, epoch=epoch, zero=not log),
+            ui.drawn(curves, loss, title_y="loss (nats)", log=log, smoothing=smoothing, epoch=epoch, zero=not log),
             loss,
             key="loss",
             alt="Loss over epochs, training and validation",
@@ -153,7 +153,7 @@ def show_curves(ch: ui.Chapter, epoch: int) -> None:
         ),
     ):
         ui.chart(
-            curves(accuracy, title_y="accuracy (%)", smoothing=smoothing, epoch=epoch),
+            ui.drawn(curves, accuracy, title_y="accuracy (%)", smoothing=smoothing, epoch=epoch),
             accuracy,
             key="accuracy",
             alt="Accuracy over epochs, training and validation",
@@ -191,7 +191,7 @@ def show_details(run: Run, tables: dict[str, pd.DataFrame], epoch: int, split: s
         ),
     ):
         ui.chart(
-            charts.calibration(bins),
+            ui.drawn(charts.calibration, bins),
             bins,
             key="calibration",
             alt=f"Calibration curve. {findings.calibration_sentence(row)}",

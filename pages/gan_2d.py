@@ -44,7 +44,7 @@ PANELS: dict[str, tuple[str, dict[str, str], dict[str, Any], str]] = {
     ),
     "modes": (
         "Modes: covered, and how well",
-        {"covered": "modes covered", "high_quality": "within 3 sigma", "sigma_ratio": "width ratio"},
+        {"covered": "modes covered", "high_quality": "within 3 sigma", "sigma_ratio": "width"},
         {"title_y": "share", "level": 1.0},
         "All three are 1 for a perfect generator. The width is the samples' within a mode over the real one; near "
         "0 the mode has collapsed to a point.",
@@ -341,8 +341,8 @@ def show_how(run: Run) -> None:
         "of the generator's loss at each generated point: where the discriminator pushes it. At the end of a good "
         "training the sets overlap, the field is grey, and the arrows are short and point nowhere in particular. "
         f"{ui.term('mode collapse', 'Mode collapse')} shows as generated points huddled on a part of the real ones. "
-        f"One frame is {config.steps_per_frame} steps; a step is {config.d_steps} update(s) of the discriminator and "
-        f"{config.g_steps} of the generator.",
+        f"One frame is {config.steps_per_frame} steps; a step is {config.d_steps} "
+        f"update{'s' if config.d_steps > 1 else ''} of the discriminator and {config.g_steps} of the generator.",
         architecture=architecture(config),
         source=[
             SOURCES[config.loss],

@@ -178,7 +178,7 @@ def show_probe(run: Run, tables: dict[str, pd.DataFrame], epochs: Sequence[int],
     with middle:
         st.markdown(f"**{classes[int(best['label'])]}**, {best['probability']:.1%} sure after epoch {epoch}")
         ui.chart(
-            charts.probabilities(now, classes),
+            ui.drawn(charts.probabilities, now, classes),
             now,
             key="probabilities",
             alt=f"Probability of each class; the largest is {classes[int(best['label'])]}",
@@ -186,7 +186,7 @@ def show_probe(run: Run, tables: dict[str, pd.DataFrame], epochs: Sequence[int],
     with right:
         st.markdown("**How the answer formed over the epochs**")
         ui.chart(
-            charts.answer_over_epochs(said, classes, epoch=epoch),
+            ui.drawn(charts.answer_over_epochs, said, classes, epoch=epoch),
             said,
             key="answers",
             alt="Probability of each class after each kept epoch",
