@@ -38,16 +38,17 @@ PANELS: dict[str, tuple[str, dict[str, str], dict[str, Any], str]] = {
     ),
     "divergence": (
         "Distance between the two sets, on a grid of 25 × 25",
-        {"js": "JS(real, generated)", "kl": "KL(real ‖ generated)"},
+        {"js": "JS", "kl": "KL"},
         {"title_y": "nats", "log": True},
-        "JS ends at log 2 = 0.693 for disjoint sets. KL has half a count added to every cell, so that it stays finite.",
+        "JS(real, generated) ends at log 2 = 0.693 for disjoint sets. KL(real ‖ generated) has half a count added to "
+        "every cell, so that it stays finite.",
     ),
     "modes": (
         "Modes: covered, and how well",
-        {"covered": "modes covered", "high_quality": "within 3 sigma", "sigma_ratio": "width"},
+        {"covered": "covered", "high_quality": "in 3 sigma", "sigma_ratio": "width"},
         {"title_y": "share", "level": 1.0},
-        "All three are 1 for a perfect generator. The width is the samples' within a mode over the real one; near "
-        "0 the mode has collapsed to a point.",
+        "Shares of the modes covered and of the samples within 3 sigma of one, and the samples' width within a mode over "
+        "the real one. All three are 1 for a perfect generator; a width near 0 is a mode collapsed to a point.",
     ),
     "weights": (
         "Weights of the modes: reverse KL",

@@ -120,7 +120,8 @@ def show_digits(run: Run, split: str, epoch: int) -> int:
     chosen = ui.control(
         st.segmented_control, "Digit looked at", options, default=options[default], key="digit", required=True
     )
-    st.caption(f"Class {chosen}: {names[int(chosen)]}")
+    if names[int(chosen)] != chosen:  # clothes have names
+        st.caption(f"Class {chosen}: {names[int(chosen)]}")
     return int(chosen)
 
 
