@@ -47,8 +47,8 @@ PANELS: dict[str, tuple[str, dict[str, str], dict[str, Any], str]] = {
         "Modes: covered, and how well",
         {"covered": "covered", "high_quality": "in 3 sigma", "sigma_ratio": "width"},
         {"title_y": "share", "level": 1.0},
-        "Shares of the modes covered and of the samples within 3 sigma of one, and the samples' width within a mode over "
-        "the real one. All three are 1 for a perfect generator; a width near 0 is a mode collapsed to a point.",
+        "Shares of the modes covered and of the samples within 3 sigma of one; the samples' width within a mode "
+        "over the real one. All three are 1 for a perfect generator; a width near 0 is a mode collapsed to a point.",
     ),
     "weights": (
         "Weights of the modes: reverse KL",
