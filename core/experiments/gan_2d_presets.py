@@ -47,7 +47,7 @@ PRESETS: dict[str, Preset] = {
     "ring": Preset(
         "Ring of 8 (WGAN-GP)",
         "all eight modes, each a hundredth of the ring's radius wide",
-        {"data": "ring", **_CRITIC, "steps_per_frame": 40},
+        {"data": "ring", **_CRITIC, "steps_per_frame": 60},
     ),
     "grid": Preset(
         "Grid of 25 (WGAN-GP)",

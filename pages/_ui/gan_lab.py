@@ -6,11 +6,7 @@ player what is new, and lets the page answer; everything that can be set is in t
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -23,6 +19,7 @@ from core.experiments.gan_2d_presets import PRESETS
 from core.training.runs import Run
 from pages._ui import forms, gan_player, links, reading, states
 from pages._ui.gan_film import config_of, film_of
+from pages._ui.gan_session import Lab
 from pages._ui.training_panel import READ_ONLY
 
 if TYPE_CHECKING:
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
 LAB, BESIDE = "lab", "beside"  # of the options' keys: lab.g_rate, beside.g_rate
 POINTS, FROM = "lab.points", "from"
 BURST_S, PAUSE_S = 0.25, 0.4  # trains this long in every such while: the rest is for the page
-OVERLAP = 3  # messages to the player that each one repeats
 CANVAS, STAGE = "lab-canvas", "lab-player"
 GROUPS = {
     "Points and noise": ("data", "noise", "noise_dim", "seed", "jitter"),
@@ -41,64 +37,6 @@ GROUPS = {
 }
 MORE = ("activation", "d_features", "beta1", "beta2", "decay")
 SHARED = ("data", "seed", "jitter", "steps_per_frame")  # what two configurations side by side have in common
-
-
-@dataclass
-class Lab:
-    """What a reader's session keeps: the trainings, whether they run, and what the player has been sent.
-
-    A click starts the script again while the last run of it may still be training: ``lock`` keeps the two apart.
-    """
-
-    signature: object
-    lives: list[Live]
-    serial: int
-    playing: bool = False
-    sent: deque[int] = field(default_factory=lambda: deque([0], OVERLAP + 1))  # frames there were after each message
-    sent_name: str = ""
-    titles: list[str] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def name(self) -> str:
-        """Changes whenever frames that the player holds become wrong."""
-        return f"lab{self.serial}.{sum(live.version for live in self.lives)}"
-
-    def advance(self, seconds: float) -> None:
-        """Train for about so long or until it is paused, all configurations in step."""
-        end = time.monotonic() + seconds
-        with self.lock:
-            while self.playing and time.monotonic() < end:
-                for live in self.lives:
-                    live.plain_step()
-
-    def resend(self, said: object) -> None:
-        """Take the player's word for what it has: the next message begins there."""
-        has = said.get("has") if isinstance(said, Mapping) and said.get("id") == self.sent_name else 0
-        self._sent_only(has if type(has) is int and 0 <= has <= len(self.lives[0].film) else 0)
-
-    def payload(self, panes: Sequence[gan_player.Pane]) -> bytes:
-        """Return what the player may lack; everything where it cannot know the rest.
-
-        A busy browser skips messages: each repeats the frames of the ones before it, and the player asks for more.
-        """
-        if self.sent_name != self.name:
-            self._sent_only(0)
-        first = self.sent[0]
-        self.sent.append(min(len(live.film) for live in self.lives))
-        self.sent_name = self.name
-        return gan_player.bundle(
-            panes,
-            name=self.name,
-            first=first,
-            live=True,
-            layers=gan_player.parse_layers(links.read("layers")),
-            speed=20,
-        )
-
-    def _sent_only(self, frames: int) -> None:
-        self.sent.clear()
-        self.sent.append(frames)
 
 
 def begin_branch(run: Run, frame: int) -> None:

@@ -185,6 +185,10 @@ class TestPresets:
     def test_configs_are_valid(self, name):
         assert isinstance(PRESETS[name].config(trials=10), GAN2DConfig)
 
+    @pytest.mark.parametrize("name", PRESETS)
+    def test_the_shipped_run_was_trained_with_it(self, name):
+        assert RunStore().get(f"shipped/gan_2d/{name}").config == PRESETS[name].config(trials=10)
+
     def test_the_default_preset_is_the_default_config(self):
         assert PRESETS["parabola"].config() == GAN2DConfig()
 

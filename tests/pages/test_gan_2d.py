@@ -14,7 +14,8 @@ from core.data.points import encode
 from core.settings import ROOT
 from core.training.gan2d_live import Live
 from core.training.runs import RunStore
-from pages._ui import gan_lab, gan_player
+from pages._ui import gan_player, links
+from pages._ui.gan_session import Lab
 from tests.pages.screen import texts
 from tests.planted_gan import plant
 
@@ -233,9 +234,9 @@ class TestMessages:
 
     @pytest.fixture
     def lab(self, monkeypatch):
-        monkeypatch.setattr(gan_lab.links, "read", lambda name: None)
+        monkeypatch.setattr(links, "read", lambda name: None)
         config = GAN2DConfig(g_neurons=4, d_neurons=4, batch_size=8, n_points=50, steps_per_frame=1)
-        return gan_lab.Lab("any", [Live(config)], serial=0)
+        return Lab("any", [Live(config)], serial=0)
 
     @staticmethod
     def send(lab, steps=1):
