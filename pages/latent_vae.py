@@ -19,13 +19,13 @@ from pages._ui import chapter as ui
 from pages._ui.probability_parts import comparable, held_out_split
 
 OTHER_REPORT = {"train": -384.4, "test": -414.6}  # a report of the same exercise, per-image optimisation
-TERMS = {"loss": "Negative ELBO", "reconstruction": "Reconstruction: −log p(x|z)", "kl": "KL of q from the prior"}
+TERMS = {"loss": "Negative ELBO", "reconstruction": "Reconstruction", "kl": "KL from the prior"}
 STARTS = {
     "pca": "the principal components",
     "normal": "draws of N(0, I)",
     "encoder": "the encoder's values after one epoch",
 }
-MODELS = {"latent": "per-image latents", "amortised": "encoder (amortised)"}
+MODELS = {"latent": "latents", "amortised": "encoder"}
 
 
 def show_headline(run: Run) -> None:
@@ -36,11 +36,11 @@ def show_headline(run: Run) -> None:
     ui.headline(
         [
             ui.Figure(
-                "Training log p(x), per-image latents",
+                "Training log p(x)",
                 metrics.get("train_log_prob_nats"),
                 "{:,.2f} nats",
-                report=OTHER_REPORT["train"] if same else None,
-                note=f"{kept}, not held out",
+                note=(f"another report {findings.value(OTHER_REPORT['train'])} · " if same else "")
+                + f"per-image latents, {kept}, not held out",
             ),
             ui.Figure(
                 "Encoder less latents",
@@ -134,7 +134,9 @@ def show_curves(ch: ui.Chapter, epoch: int) -> None:
         series = {f"kept_{name}": MODELS["latent"], f"kept_amortised_{name}": MODELS["amortised"]}
         frames = [long_form(ui.history(one), series, one.name if others else None) for one in [ch.run, *others]]
         frame = pd.concat(frames, ignore_index=True)
-        words = f"{ch.run.config.kept_images:,} training images, after each epoch, same noise."
+        words = (
+            f"{ch.run.config.kept_images:,} training images after each epoch, same noise: per-image latents, encoder."
+        )
         with column, ui.guarded(), ui.panel(title, help=words):
             if frame.empty:
                 st.caption("This run recorded nothing for this chart.")
@@ -149,7 +151,7 @@ def at_epoch(history: pd.DataFrame, epoch: int) -> pd.DataFrame:
     rows = []
     for words, prefix in ((MODELS["latent"], ""), (MODELS["amortised"], "amortised_")):
         terms = {title: row.get(f"kept_{prefix}{name}") for name, title in TERMS.items()}
-        rows.append({"Model": words, **terms, "Loss of all images, in training": row.get(f"train_{prefix}loss")})
+        rows.append({"Model": words, **terms, "In training": row.get(f"train_{prefix}loss")})
     return pd.DataFrame(rows)
 
 
@@ -157,7 +159,14 @@ def show_comparison(run: Run, epoch: int) -> None:
     """Show both models' figures at the epoch, and at the end measured with importance sampling."""
     left, right = ui.columns(2)
     table = at_epoch(ui.history(run), epoch)
-    with left, ui.guarded(), ui.panel(f"Both models after epoch {epoch}", help="Means per training image, in nats."):
+    with (
+        left,
+        ui.guarded(),
+        ui.panel(
+            f"Both models after epoch {epoch}",
+            help="Means per image in nats, of the same training images; in training: of all, while weights moved.",
+        ),
+    ):
         numbers = {name: st.column_config.NumberColumn(format="%.2f") for name in table.columns if name != "Model"}
         ui.table(table, key="at-epoch", alt="Loss, reconstruction and KL of both models", column_config=numbers)
     if "comparison" not in run.tables():
@@ -243,10 +252,10 @@ def show_how(run: Run) -> None:
     """Show formula, architecture, sources and what to try."""
     config = run.config
     ui.how_it_works(
-        formula=r"\log p(x) - \mathrm{ELBO}(q) = "
+        formula=r"\begin{gathered}\log p(x) - \mathrm{ELBO}(q) = "
         r"\underbrace{\log p(x) - \mathrm{ELBO}(q^*)}_{\text{approximation gap}} + "
-        r"\underbrace{\mathrm{ELBO}(q^*) - \mathrm{ELBO}(q)}_{\text{amortisation gap}}, \qquad "
-        r"q^*(z) = \arg\max_{\mu,\sigma}\mathrm{ELBO}\bigl(\mathcal{N}(\mu, \sigma^2)\bigr)",
+        r"\underbrace{\mathrm{ELBO}(q^*) - \mathrm{ELBO}(q)}_{\text{amortisation gap}} \\ "
+        r"q^*(z) = \arg\max_{\mu,\sigma}\mathrm{ELBO}\bigl(\mathcal{N}(\mu, \sigma^2)\bigr)\end{gathered}",
         text=f"With {ui.term('amortised inference')} one network gives q(z|x) for every image. Here every training "
         "image has a mean and a log-variance of its own, updated together with the decoder whenever the image is seen "
         f"({config.latent_steps} times per visit, the decoder once); they start at "
