@@ -175,6 +175,18 @@ class TestTraining:
         )
         assert torch.equal(flat(load_vae(Run.read(run.path))), flat(load_vae(trained)))
 
+    def test_a_convolutional_one_trains_and_comes_back(self, tmp_path):
+        run = make(tmp_path, TINY.changed(network="convolutional", width=128))
+        assert work(run, device="cpu") == "finished"
+        run = Run.read(run.path)
+        images = load("mnist-5k", "validation").images
+        x = as_tensor(images).flatten(1) / 255
+        logits = torch.logit(x.mean(0).clamp(1e-6, 1 - 1e-6)).expand_as(x)
+        mean_image_costs = -log_likelihood(logits, x, likelihood="gaussian", sigma=run.config.sigma).mean()
+        assert run.metrics["validation_loss"] < mean_image_costs - 5
+        means = terms_of(load_vae(run), images, run.config).means()
+        assert means["loss"] == pytest.approx(run.metrics["validation_loss"], abs=0.02)
+
     def test_a_rate_far_too_high_diverges_and_says_where(self, tmp_path):
         run = make(tmp_path, TINY.changed(learning_rate=1.0, width=256, warmup=0.0, depth=4))
         assert work(run, device="cpu") == "diverged"

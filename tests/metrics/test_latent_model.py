@@ -9,6 +9,8 @@ from core.errors import ConfigError, DataError
 from core.metrics.ais import AISOptions
 from core.metrics.elbo import kl_standard_normal
 from core.metrics.latent_model import LatentModel, anneal, estimate, read_image
+from core.metrics.log_likelihood import sampling_conditional, smooth_conditional
+from core.models.conv_vae import ConvVAE
 from core.models.latents import Decoder
 from core.models.vae import VAE
 
@@ -68,3 +70,13 @@ def test_odd_images_are_refused(model):
         model.encode(torch.tensor([[0.0] * 29 + [2.0]], dtype=torch.float64))
     with pytest.raises(DataError, match="30"):
         model.encode(torch.zeros(2, 4))
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+def test_a_convolutional_decoder_is_sampled_as_it_is_differentiated(likelihood):
+    torch.manual_seed(0)
+    vae = ConvVAE(16, 3).requires_grad_(False)
+    x, z = torch.rand(4, 784).round(), torch.randn(4, 5, 3)
+    fast, smooth = (make(vae.decode, likelihood, 0.4)(x, z) for make in (sampling_conditional, smooth_conditional))
+    assert fast.shape == (4, 5)
+    torch.testing.assert_close(fast, smooth, rtol=1e-5, atol=1e-3)
