@@ -89,7 +89,7 @@ def show_headline(run: Run) -> None:
             "JS divergence",
             metrics.get("js_mean"),
             "{:.3f} nats",
-            note=f"{over}; real points measure {metrics['js_floor']:.3f}" if "js_floor" in metrics else over,
+            note=f"{over}; real points measure {metrics['js_floor']:.2g}" if "js_floor" in metrics else over,
             help="Jensen-Shannon divergence on a grid of 25 × 25 cells: 0 for equal sets, 0.693 for disjoint ones.",
         )
     ]

@@ -28,7 +28,7 @@ def divergence_sentence(metrics: Mapping[str, float]) -> str:
     else:
         verdict = "the two sets overlap in part"
     return (
-        f"Over {seeds_in_words(metrics)} the JS divergence is {value} nats (fresh real points measure {floor:.3f}, "
+        f"Over {seeds_in_words(metrics)} the JS divergence is {value} nats (fresh real points measure {floor:.2g}, "
         f"disjoint sets {math.log(2):.3f}): {verdict}."
     )
 
