@@ -10,15 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from core.models.vae import ACTIVATIONS, VAE
+from core.models.vae_layers import channels_of
 
 SIDE = 28
 KERNEL = (4, 2, 1)  # side, stride, padding: the stride halves or doubles the side of the maps
-NEURONS_PER_CHANNEL = 16
-
-
-def channels_of(width: int) -> int:
-    """Return the channels of the outer convolution beside a dense layer of ``width``; the inner one has twice that."""
-    return max(1, width // NEURONS_PER_CHANNEL)
 
 
 class ConvDecoder(nn.Module):

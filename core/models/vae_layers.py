@@ -15,6 +15,11 @@ def sizes(width: int, depth: int, latent_dim: int, x_dim: int = 784) -> tuple[li
     return [x_dim, *hidden, 2 * latent_dim], [latent_dim, *hidden, x_dim]
 
 
+def channels_of(width: int) -> int:
+    """Return the channels of the outer convolution beside a dense layer of ``width``; the inner one has twice that."""
+    return max(1, width // 16)
+
+
 def architecture(config: VAEConfig) -> pd.DataFrame:
     """Return the network layer by layer: ``Part``, ``Layer``, ``Output`` (numbers) and ``Weights``."""
     name = config.activation if config.activation == "tanh" else config.activation.upper()
@@ -37,7 +42,7 @@ def _dense(config: VAEConfig, activation: str) -> list[Row]:
 
 
 def _convolutional(config: VAEConfig, activation: str) -> list[Row]:
-    width, latent_dim, c = config.width, config.latent_dim, max(1, config.width // 16)
+    width, latent_dim, c = config.width, config.latent_dim, channels_of(config.width)
     inner, outer = 2 * c * 49, c * 196
     conv = "4 × 4 convolution, stride 2"
     return [
