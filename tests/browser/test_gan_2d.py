@@ -7,6 +7,8 @@ import pytest
 from tests.browser.driving import expect, keyed, open_page, wait_idle
 from tests.planted_gan import plant
 
+LAYERS = ("Decision field", "Real points", "Generated points", "Gradient arrows", "Noise manifold")
+
 # Moves the player's slider one frame a picture and tells, for each, which frame is shown and what the picture is.
 SCRUB = """
 async player => {
@@ -101,6 +103,24 @@ def test_plays_pauses_and_steps_through_frames(app, page, run):
     player.get_by_role("button", name="Play").click()
     expect(player).to_have_attribute("data-frame", "8")
     expect(player.get_by_role("button", name="Play")).to_be_visible()
+
+
+def test_each_layer_is_switched_off_and_stays_off_with_the_link(app, page, run):
+    open_page(page, chapter(app, run))
+    player = recorded(page)
+    expect(player).to_have_attribute("data-frames", "9")
+    picture = player.locator(".picture canvas")
+    seen = [picture.evaluate("canvas => canvas.toDataURL()")]
+    for name in LAYERS:
+        player.get_by_role("checkbox", name=name).uncheck()
+        seen.append(picture.evaluate("canvas => canvas.toDataURL()"))
+    assert len(set(seen)) == len(LAYERS) + 1
+    page.wait_for_url("**layers=none**")
+    wait_idle(page)
+    page.reload()
+    wait_idle(page)
+    for name in LAYERS:
+        expect(recorded(page).get_by_role("checkbox", name=name)).not_to_be_checked()
 
 
 def test_trains_pauses_and_steps_either_network(app, page, run):
