@@ -6,7 +6,7 @@ moves are kept only to continue a training.
 The shipped runs, selected on validation images only::
 
     python -m core train classifier --name mnist
-    python -m core train classifier --name fashion-mnist --data fashion-mnist --set epochs=20 width=32
+    python -m core train classifier --name fashion-mnist --data fashion-mnist --set epochs=30 width=32
         flip=true erase=8 averaging=0.999 weight_decay=0.02
 """
 
