@@ -223,11 +223,24 @@ def evaluate(run: Run, device: str = "cpu") -> Evaluation:
     columns of these names are means over an epoch of augmented images and moving weights. A run trained with ``flip``
     is measured on each image together with its mirror image; its history's validation columns are of the image alone.
     """
+    return _measured(run, device, _kept(run))
+
+
+def verify(run: Run, device: str = "cpu") -> Evaluation:
+    """Recompute every metric of :func:`evaluate`: those of the first epoch and of the last; no tables."""
+    kept = _kept(run)
+    return Evaluation(_measured(run, device, [epoch for epoch in kept if epoch in (1, kept[-1])]).metrics)
+
+
+def _kept(run: Run) -> list[int]:
+    return sorted({*run.snapshots(), int(run.meta["epochs_done"])})
+
+
+def _measured(run: Run, device: str, epochs: Sequence[int]) -> Evaluation:
     config = _config(run)
     splits = {name: load(config.data, name) for name in DATASETS[config.data].sizes}
     modules = {name: module.to(device) for name, module in build(config).items()}
     tables: dict[str, list[pd.DataFrame]] = {}
-    epochs = sorted({*run.snapshots(), int(run.meta["epochs_done"])})
     for epoch in epochs:
         load_weights(run, modules, _weights_at(run, epoch))
         for name, split in splits.items():

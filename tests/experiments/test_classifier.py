@@ -12,7 +12,7 @@ from core.configs import ClassifierConfig
 from core.data import load
 from core.data.images import as_tensor
 from core.experiments import classifier
-from core.experiments.classifier import ClassifierTask, answer, augment, evaluate, logits_of
+from core.experiments.classifier import ClassifierTask, answer, augment, evaluate, logits_of, verify
 from core.metrics.classifier_findings import matrix
 from core.training.runs import Run, RunStore
 from core.training.session import new_run, work
@@ -215,6 +215,9 @@ class TestEvaluation:
         other = Run(trained.path, trained.origin, {**trained.meta, "experiment": "vae", "config": {"data": "mnist"}})
         with pytest.raises(RunError, match="no run of the classifier"):
             evaluate(other)
+
+    def test_verify_recomputes_every_metric(self, trained, evaluation):
+        assert verify(trained).metrics == evaluation.metrics
 
 
 class TestAnswer:
