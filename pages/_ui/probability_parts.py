@@ -34,9 +34,10 @@ OTHER_DIGITS = (-218.0, -68.0, -296.0, -238.0, -207.0, -301.0, -232.0, -144.0, -
 # Burda, Grosse and Salakhutdinov, table 1: one stochastic layer, NLL in nats with 5,000 samples, k = 1, 5, 50.
 BURDA = {"VAE": (86.76, 86.47, 86.35), "IWAE": (86.76, 85.54, 84.78)}
 BENCHMARK_COMMAND = (
-    "python -m core train log_probability --name binarised-mnist --set likelihood=bernoulli binarise=true "
-    "latent_dim=50 width=512 epochs=200 kl_warmup=5 iwae_epochs=40 iwae_samples=20 samples=5000 "
-    "train_images=1000 validation_images=1000"
+    "python -m core train log_probability --name binarised-mnist --set likelihood=bernoulli binarise=True "
+    "latent_dim=50 width=512 epochs=190 iwae_epochs=20 iwae_samples=10 learning_rate=0.002 iwae_rate=0.0005 "
+    "kl_warmup=10 batch_size=128 averaging=0.9995 samples=5000 train_images=500 validation_images=500 ais_images=1 "
+    "ais_temperatures=300"
 )
 
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core import settings
 from core.settings import ROOT
 from core.training.runs import Run, RunStore
 from tests.conftest import make_run
@@ -99,7 +100,15 @@ def test_the_probe_measures_the_picked_image_with_both_models(run):
     assert "validation images." in texts(app)
 
 
-def test_the_benchmark_stands_beside_burdas_table(run):
+def test_the_shipped_benchmark_stands_beside_burdas_table(run):
+    shipped = RunStore().get("shipped/log_probability/binarised-mnist")
+    table = next(one.value for one in open_page(run).dataframe if "NLL (nats)" in one.value).set_index("model")
+    assert table.loc["VAE, k = 1", "NLL (nats)"].tolist() == [shipped.metrics["nll_nats_5000"], 86.76]
+    assert table.loc["IWAE, k = 10", "NLL (nats)"] == shipped.metrics["iwae_nll_nats_5000"]
+
+
+def test_without_its_run_the_benchmark_is_burdas_table_and_a_command(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "shipped_root", lambda: tmp_path)
     app = open_page(run)
     table = next(one.value for one in app.dataframe if "NLL (nats)" in one.value)
     assert table.set_index("model").loc["IWAE, k = 50", "NLL (nats)"] == 84.78
@@ -108,7 +117,9 @@ def test_the_benchmark_stands_beside_burdas_table(run):
     from core.configs import LogProbabilityConfig
 
     pairs = code.split("--set ")[1].split()
-    assert LogProbabilityConfig.from_dict(LogProbabilityConfig.parse(pairs)).samples == 5000
+    monkeypatch.undo()
+    shipped = RunStore().get("shipped/log_probability/binarised-mnist")
+    assert LogProbabilityConfig.from_dict(LogProbabilityConfig.parse(pairs)) == shipped.config
 
 
 def test_a_run_that_is_not_measured_yet_shows_its_curves(folder):
