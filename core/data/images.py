@@ -109,7 +109,8 @@ def from_drawing(canvas: NDArray[Any]) -> NDArray[np.uint8]:
 
     The ink is cropped, its longer side is scaled to 20 pixels by averaging areas (the shape is kept), and the result is
     moved by whole pixels until its centre of mass lies at pixel (14, 14) of 28 x 28, but never past the edge. An
-    image that is in this format already comes back unchanged.
+    image that is in this format already comes back unchanged. ``pages/_ui/runtime/drawing.js`` does the same in the
+    browser, and a test holds the two together.
 
     Parameters
     ----------
@@ -128,14 +129,17 @@ def from_drawing(canvas: NDArray[Any]) -> NDArray[np.uint8]:
         If the canvas is blank, has another shape, or holds values that are not finite or not in 0 to 255.
     """
     ink = _ink(canvas)
+    blank = DataError("there is nothing on the canvas", "Draw a digit with bright ink on black, values 0 to 255")
     if ink.max() < FAINTEST:
-        raise DataError("there is nothing on the canvas", "Draw a digit with bright ink on black, values 0 to 255")
+        raise blank
     rows, columns = np.flatnonzero((ink >= 1).any(axis=1)), np.flatnonzero((ink >= 1).any(axis=0))
     small = _fit(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    if not small.any():  # a few lone pixels far apart on a large canvas
+        raise blank
     height, width = small.shape
     top, left = _offset(small.sum(axis=1)), _offset(small.sum(axis=0))
     drawn = np.zeros((SIDE, SIDE), dtype=np.uint8)
-    drawn[top : top + height, left : left + width] = np.rint(small).clip(0, FULL_INK)
+    drawn[top : top + height, left : left + width] = small
     return drawn
 
 
@@ -160,16 +164,20 @@ def _ink(canvas: NDArray[Any]) -> NDArray[np.float32]:
     return brightness * (values[0, 0, 3] / FULL_INK if values.shape[2] == 4 else 1)
 
 
-def _fit(ink: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale so that the longer side is 20 pixels, averaging areas; a thin stroke keeps at least one pixel."""
+def _fit(ink: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Scale so that the longer side is 20 pixels, averaging areas; a thin stroke keeps at least one pixel.
+
+    Whole grey levels: their sums, and so the shift, are exact, and the same in the browser.
+    """
     height, width = ink.shape
     longer = max(height, width)
     size = (max(1, round(width * BOX_SIDE / longer)), max(1, round(height * BOX_SIDE / longer)))
-    return np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.BOX), dtype=np.float32)
+    small = np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.BOX))
+    levels: NDArray[np.int64] = np.rint(small).clip(0, FULL_INK).astype(np.int64)
+    return levels
 
 
-def _offset(profile: NDArray[np.float32]) -> int:
+def _offset(mass: NDArray[np.int64]) -> int:
     """Return where a box with this ink per row (or column) starts so that its centre of mass lies at ``CENTRE``."""
-    mass = profile.astype(np.float64)
-    centre = float(mass @ np.arange(len(mass)) / mass.sum())
+    centre = int(mass @ np.arange(len(mass))) / int(mass.sum())
     return min(max(round(CENTRE - centre), 0), SIDE - len(mass))
