@@ -21,11 +21,11 @@ from core.errors import RunError
 from core.metrics.clouds import compare
 from core.metrics.modes import mode_report
 from core.training.gan2d_camera import Camera, held_out_histogram
-from core.training.gan2d_film import Film
+from core.training.gan2d_film import FILE, Film
 from core.training.gan2d_thumbnail import strip
 from core.training.gan2d_trainer import Trainer, build, noise, stream
 from core.training.loop import Task, fit
-from core.training.recorder import Recorder
+from core.training.recorder import START_OVER, Recorder
 from core.training.runs import Run
 from core.training.session import Evaluation
 from core.training.weights import load_tensors, load_weights, save_tensors
@@ -69,16 +69,25 @@ class Film2DTask(Task):
         exported = {name: module for name, module in modules.items() if name != "others_discriminator"}
         super().__init__(modules, optimizers, exported)
 
-    def begin(self) -> None:
-        """Record the untrained state, or take up the film where the run was left."""
-        done = self.recorder.epochs_done
-        if done:
-            self.film = Film.load(self.recorder.path)
-            self.film.cut(done + 1)
-            return
-        self.film.add(0, self.camera.frame())
-        self.film.save(self.recorder.path)
-        self.recorder.log(0, 0, **self.camera.measures())
+    def begin(self, epoch: int) -> None:
+        """Let the film end at ``epoch``'s frame; where there is no film yet, record the untrained state or read it.
+
+        Raises
+        ------
+        RunError
+            If the run's film does not read, or ends before that frame.
+        """
+        path = self.recorder.path
+        if epoch and not len(self.film):
+            self.film = Film.load(path)
+        if not len(self.film):
+            self.film.add(0, self.camera.frame())
+        if not self.recorder.rows:
+            self.recorder.log(0, 0, **self.camera.measures())
+        if len(self.film) <= epoch:
+            raise RunError(f"{path / FILE} ends before frame {epoch}", START_OVER)
+        self.film.cut(epoch + 1)
+        self.film.save(path)
 
     def batches(self, epoch: int, generator: torch.Generator) -> Iterable[int]:
         """Return the steps of one frame. Their randomness depends on their number alone, not on ``generator``."""
@@ -119,12 +128,7 @@ def state_interval(trainer: Trainer, frames: int) -> int:
 def train(config: GAN2DConfig, recorder: Recorder) -> str:
     """Train a run (the seeds of ``config.trials`` together), filming its own seed."""
     task = Film2DTask(config, recorder)
-    task.begin()
-    status = fit(task, recorder, epochs=config.epochs, seed=config.seed, grid_epochs=[config.epochs])
-    if len(task.film) != recorder.epochs_done + 1:
-        task.film.cut(recorder.epochs_done + 1)
-        task.film.save(recorder.path)
-    return status
+    return fit(task, recorder, epochs=config.epochs, seed=config.seed, grid_epochs=[config.epochs])
 
 
 def modules_of(config: GAN2DConfig) -> dict[str, nn.Module]:

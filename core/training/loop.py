@@ -38,7 +38,7 @@ def seeded(seed: int, stream: str, epoch: int = 0, device: str | torch.device = 
 
 @dataclass
 class Task:
-    """What one chapter gives the loop: its modules, its optimisers and four functions.
+    """What one chapter gives the loop: its modules, its optimisers and five functions.
 
     ``modules`` is all state that training changes (averaged copies included); ``exported`` the part that is
     saved for readers, by default all of it. Losses are means per example.
@@ -51,6 +51,12 @@ class Task:
 
     def __post_init__(self) -> None:
         self.exported = self.exported or self.modules
+
+    def begin(self, epoch: int) -> None:
+        """Make what the task records by itself end at ``epoch``; history and modules do so already.
+
+        Called before the first epoch (0 for a fresh start) and, after a stop or a divergence, for the last whole one.
+        """
 
     def batches(self, epoch: int, generator: torch.Generator) -> Iterable[Any]:
         """Yield the batches of one epoch. Must have a length."""
@@ -223,6 +229,12 @@ def save_resume(task: Task, path: Path, epoch: int, step: float) -> None:
 
 def _resume(task: Task, recorder: Recorder) -> int:
     """Load the last resume point into the task and the recorder; return its epoch, 0 where there is none."""
+    epoch = _load_resume(task, recorder)
+    task.begin(epoch)
+    return epoch
+
+
+def _load_resume(task: Task, recorder: Recorder) -> int:
     point = recorder.read_resume()
     if point is None:
         recorder.begin(0, 0)

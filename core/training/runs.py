@@ -157,7 +157,8 @@ class Run:
             raise self.broken("history.csv", "its epochs or steps are no whole numbers")
         if not frame["epoch"].is_monotonic_increasing:
             raise self.broken("history.csv", "its epochs do not rise")
-        return frame
+        # earlier versions wrote the row of the untrained state once more at every resumption before the first epoch
+        return frame.drop_duplicates(["epoch", "step"], ignore_index=True)
 
     def snapshots(self) -> list[int]:
         """Return the epochs whose weights were kept, rising."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 import streamlit as st
 
@@ -32,13 +33,13 @@ def config_of(run: Run) -> GAN2DConfig:
 
 
 def pane_of(run: Run) -> gan_player.Pane:
-    """Return a recorded run as a pane of the player: as many frames as both its film and its history have."""
+    """Return a recorded run as a pane of the player: its frames as far as its film and its history agree."""
     config = config_of(run)
-    rows = [dict(row) for row in reading.history(run).to_dict("records")]
     film = film_of(run)
-    if len(rows) != len(film):
-        n = min(len(rows), len(film))
-        film, rows = Film(film.real, film.about, film.steps[:n], film.frames[:n]), rows[:n]
+    rows = [dict(row) for row in reading.history(run).to_dict("records")]
+    pairs = zip(film.steps, rows, strict=False)
+    n = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1]["step"], pairs))
+    film, rows = Film(film.real, film.about, film.steps[:n], film.frames[:n]), rows[:n]
     pack = f", packs of {config.packing}" if config.packing > 1 else ""
     about = f"{config.loss}{pack} · {config.noise} noise in {config.noise_dim}-D · seed {config.seed}"
     n_modes = distribution(config.data, config.points, config.jitter).n_modes

@@ -9,11 +9,13 @@ from core.configs import GAN2DConfig
 from core.data.points import encode
 from core.errors import RunError
 from core.experiments import gan_2d
-from core.experiments.gan_2d import over_seeds, state_before, state_interval
+from core.experiments.gan_2d import Film2DTask, over_seeds, state_before, state_interval
 from core.experiments.gan_2d_presets import PRESETS
+from core.training import loop
 from core.training.gan2d_film import Film
 from core.training.gan2d_live import Live
 from core.training.gan2d_trainer import Trainer
+from core.training.recorder import Recorder
 from core.training.runs import Run, RunStore
 from core.training.session import new_run, work
 from core.training.verifying import compare, read_whole
@@ -21,6 +23,10 @@ from core.training.verifying import compare, read_whole
 TINY = GAN2DConfig(
     data="disjoint", g_neurons=6, d_neurons=6, batch_size=24, n_points=200, epochs=6, steps_per_frame=4, trials=3
 )
+
+
+class Killed(BaseException):
+    """Stands for a killed process: nothing in the loop may catch it."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -77,6 +83,76 @@ class TestTraining:
             again.history().drop(columns="elapsed_s"), trained.history().drop(columns="elapsed_s")
         )
         assert again.metrics == trained.metrics
+
+    @pytest.mark.parametrize("epoch", [0, 1, 3])
+    @pytest.mark.parametrize("place", ["step", "frame", "log", "resume point", "end of epoch"])
+    def test_killed_anywhere_and_resumed_is_as_never_killed(self, trained, tmp_path, monkeypatch, place, epoch):
+        """Three kills at the same place, ``epoch`` frames in; history and film end as if there had been none."""
+        run = make(tmp_path)
+
+        def kill_at(owner, name, after):
+            plain = getattr(owner, name)
+
+            def killing(*args, **kwargs):
+                done = Run.read(run.path).meta["epochs_done"] >= epoch
+                value = None if done and not after else plain(*args, **kwargs)
+                if done:
+                    raise Killed
+                return value
+
+            return killing
+
+        owner, name, after = {
+            "step": (Film2DTask, "step", False),
+            "frame": (Film2DTask, "validate", True),
+            "log": (Recorder, "log", True),
+            "resume point": (loop, "save_resume", True),
+            "end of epoch": (Recorder, "progress", False),
+        }[place]
+        for _ in range(3):
+            with monkeypatch.context() as patch:
+                patch.setattr(owner, name, kill_at(owner, name, after))
+                with pytest.raises(Killed):
+                    gan_2d.train(TINY, Recorder(Run.read(run.path)))
+        assert gan_2d.train(TINY, Recorder(Run.read(run.path))) == "finished"
+        assert Film.load(run.path).to_bytes() == Film.load(trained.path).to_bytes()
+        history = Run.read(run.path).history().drop(columns="elapsed_s")
+        pd.testing.assert_frame_equal(history, trained.history().drop(columns="elapsed_s"))
+        assert len((run.path / "history.csv").read_text().splitlines()) == TINY.epochs + 2
+
+    @pytest.mark.parametrize("steps", [1, 3])
+    def test_stopped_before_the_first_frame_and_resumed_is_as_never_stopped(
+        self, trained, tmp_path, monkeypatch, steps
+    ):
+        run = make(tmp_path)
+        plain, taken = Film2DTask.step, []
+
+        def stopping(task, batch, generator):
+            taken.append(batch)
+            if len(taken) == steps:
+                (run.path / "stop").touch()
+            return plain(task, batch, generator)
+
+        for _ in range(3):
+            taken.clear()
+            with monkeypatch.context() as patch:
+                patch.setattr(Film2DTask, "step", stopping)
+                assert work(Run.read(run.path), "cpu") == "stopped"
+            assert Film.load(run.path).steps == [0]
+            assert (run.path / "history.csv").read_text().count("\n") == 2
+        assert work(Run.read(run.path), "cpu") == "finished"
+        assert Film.load(run.path).to_bytes() == Film.load(trained.path).to_bytes()
+        assert Run.read(run.path).history()["epoch"].tolist() == list(range(TINY.epochs + 1))
+
+    def test_a_film_that_ends_too_early_is_refused_not_shifted(self, tmp_path):
+        run = make(tmp_path)
+        stop = lambda done, total, row: (run.path / "stop").touch() if row and row["epoch"] == 3 else None  # noqa: E731
+        assert work(run, "cpu", stop) == "stopped"
+        film = Film.load(run.path)
+        film.cut(3)
+        film.save(run.path)
+        with pytest.raises(RunError, match="ends before frame 3"):
+            work(Run.read(run.path), "cpu")
 
     def test_another_seed_is_another_training(self, trained, tmp_path):
         run = make(tmp_path, TINY.changed(seed=1, epochs=1, trials=1))

@@ -13,8 +13,8 @@ from core.configs import GAN2DConfig
 from core.data.points import encode
 from core.settings import ROOT
 from core.training.gan2d_live import Live
-from core.training.runs import RunStore
-from pages._ui import gan_player, links
+from core.training.runs import Run, RunStore
+from pages._ui import gan_film, gan_player, links
 from pages._ui.gan_session import Lab
 from tests.pages.screen import texts
 from tests.planted_gan import plant
@@ -69,6 +69,21 @@ class TestRecorded:
         app = open_page(runs[0], **{"with": "yours: second"})
         assert app.selectbox(key="with").value == "yours: second"
         assert "critic's slope" in "".join(chart.proto.spec for chart in app.get("vega_lite_chart"))
+
+    def test_frames_and_measures_are_paired_by_their_step(self, runs):
+        """A row too many or too few never puts a measure beside another frame."""
+        run = runs[0]
+        file = run.path / "history.csv"
+        whole = file.read_text()
+        rows = whole.splitlines(keepends=True)
+        try:
+            for changed, frames in (([*rows[:2], rows[1], *rows[2:]], 9), ([*rows[:4], *rows[5:]], 3)):
+                file.write_text("".join(changed))
+                pane = gan_film.pane_of(Run.read(run.path))
+                assert [row["step"] for row in pane.rows] == pane.film.steps
+                assert len(pane.film) == frames
+        finally:
+            file.write_text(whole)
 
     def test_the_table_of_seeds(self, runs):
         app = open_page(runs[0])

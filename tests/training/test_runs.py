@@ -149,6 +149,14 @@ def test_damaged_history(store: RunStore, run: Run, text: str, what: str):
         store.get(run.id).history()
 
 
+def test_a_row_that_an_earlier_version_repeated_is_read_once(store: RunStore, run: Run):
+    rows = ["0,0,0.5,0.1", "0,0,0.5,0.2", "0,0,0.5,0.3", "1,4,0.25,0.4", "1,6,0.2,0.5"]
+    (run.path / "history.csv").write_text("\n".join(["epoch,step,js,elapsed_s", *rows]) + "\n")
+    history = store.get(run.id).history()
+    assert history[["epoch", "step"]].to_numpy().tolist() == [[0, 0], [1, 4], [1, 6]]
+    assert history.index.tolist() == [0, 1, 2]
+
+
 def test_a_finished_run_must_have_its_history(store: RunStore, run: Run):
     mark(run, status="finished")
     (run.path / "history.csv").unlink()
