@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -29,8 +27,6 @@ Array = NDArray[np.float64]
 
 OWN = "points"
 MAX_POINTS = 400
-MAX_CSV_BYTES = 2_000_000
-MAX_CSV_ROWS = 200_000
 LEVELS = 4095  # coordinates of own points are kept in 12 bits each, so that a drawing fits into a link
 CURVE_PIECES = 10
 CURVE_ANCHORS = 400
@@ -230,67 +226,3 @@ def decode(text: str) -> Array:
     three = np.frombuffer(octets, np.uint8).reshape(-1, 3).astype(np.uint32)
     packed = three[:, 0] << 16 | three[:, 1] << 8 | three[:, 2]
     return np.stack([packed >> 12, packed & LEVELS], axis=1) / LEVELS
-
-
-def read_csv(content: bytes) -> OwnPoints:
-    """Read points from a CSV file: two columns of numbers, or columns named x and y, with or without a header.
-
-    Commas, semicolons and tabs separate; a cloud outside the square is moved and scaled into it.
-
-    Raises
-    ------
-    DataError
-        If the file is too large, is no text, has no two columns, or a value is no number; the message
-        names the line.
-    """
-    if len(content) > MAX_CSV_BYTES:
-        raise DataError(f"the file has {len(content):,} bytes", f"Give at most {MAX_CSV_BYTES:,}")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError("the file is no UTF-8 text", "Save it as CSV with two columns of numbers") from None
-    if "\0" in text:
-        raise DataError("the file holds binary data", "Save it as CSV with two columns of numbers")
-    return own_points(_rows(text), fit=True)
-
-
-def _rows(text: str) -> list[tuple[float, float]]:
-    head = text[:2000]
-    separator = next((one for one in ("\t", ";", ",") if one in head), ",")
-    rows: list[tuple[float, float]] = []
-    columns = (0, 1)
-    first = True
-    try:
-        for line, cells in enumerate(csv.reader(io.StringIO(text), delimiter=separator), start=1):
-            if not any(cell.strip() for cell in cells):
-                continue
-            names = [cell.strip().lower() for cell in cells]
-            if first and not any(_is_number(name) for name in names):
-                columns = (names.index("x"), names.index("y")) if {"x", "y"} <= set(names) else columns
-                first = False
-                continue
-            first = False
-            rows.append(_pair(cells, columns, line))
-            if len(rows) > MAX_CSV_ROWS:
-                raise DataError(f"the file has more than {MAX_CSV_ROWS:,} rows", "Give fewer")
-    except csv.Error as error:
-        raise DataError(f"the file is no readable CSV ({error})", "Save it with two columns of numbers") from None
-    return rows
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _pair(cells: list[str], columns: tuple[int, int], line: int) -> tuple[float, float]:
-    if len(cells) <= max(columns):
-        raise DataError(f"line {line} has {len(cells)} column(s)", "Give two columns of numbers, x and y")
-    x, y = (cells[column].strip() for column in columns)
-    for value in (x, y):
-        if not _is_number(value):
-            raise DataError(f"line {line}: {value[:40]!r} is no number", "Give two columns of numbers, x and y")
-    return float(x), float(y)

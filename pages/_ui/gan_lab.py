@@ -13,7 +13,8 @@ import streamlit as st
 
 from core import settings
 from core.configs import GAN2DConfig
-from core.data.points import MAX_POINTS, OWN, decode, distribution, encode, own_points, read_csv
+from core.data.point_files import read_points
+from core.data.points import MAX_POINTS, OWN, decode, distribution, encode, own_points
 from core.errors import AtlasError, DataError
 from core.experiments.gan_2d_presets import PRESETS
 from core.training.runs import Run
@@ -156,15 +157,21 @@ def _own_points() -> str:
             "Draw with mouse, pen or finger, or with the arrow keys and the space bar. The points become the real "
             "distribution, each blurred by the jitter; they travel in the page's link."
         )
-        file = st.file_uploader("Or load a CSV file with columns x and y", type=["csv", "txt", "tsv"], key="lab-csv")
+        file = st.file_uploader(
+            "Or load a file with columns x and y",
+            type=["csv", "txt", "tsv", "dat"],
+            key="lab-csv",
+            max_upload_size=UPLOAD_MB,
+            help="Columns apart by commas, semicolons, tabs or spaces, as pandas, numpy, R or a spreadsheet save them",
+        )
         if file is not None and st.session_state.get("_lab_file") != file.file_id:
             st.session_state["_lab_file"] = file.file_id
             try:
-                loaded = read_csv(file.getvalue())
+                loaded = read_points(file.getvalue())
             except DataError as error:
                 st.session_state["_lab_said"] = error
             else:
-                st.session_state["_lab_said"] = f"{len(loaded.points):,} points. {' '.join(loaded.notes)}"
+                st.session_state["_lab_said"] = str(loaded)
                 _keep_points(encode(loaded.points))
                 st.rerun()
         said = st.session_state.get("_lab_said") if file is not None else None

@@ -9,14 +9,12 @@ from hypothesis.extra.numpy import arrays
 from core.configs import GAN2DConfig
 from core.data.points import (
     LEVELS,
-    MAX_CSV_BYTES,
     MAX_POINTS,
     SHAPES,
     decode,
     distribution,
     encode,
     own_points,
-    read_csv,
 )
 from core.errors import ConfigError, DataError
 
@@ -157,59 +155,3 @@ class TestCode:
             GAN2DConfig(data="points", points="nonsense!")
         with pytest.raises((ConfigError, DataError)):
             GAN2DConfig(data="points")
-
-
-class TestCSV:
-    @pytest.mark.parametrize(
-        "text",
-        [
-            "0.1,0.2\n0.3,0.4\n",
-            "x,y\n0.1,0.2\n0.3,0.4\n",
-            "\ufeffx;y\r\n0.1;0.2\r\n0.3;0.4\r\n",
-            "X\tY\n0.1\t0.2\n\n0.3\t0.4",
-            "name,y,x\na,0.2,0.1\nb,0.4,0.3\n",
-            "first,second\n0.1,0.2\n0.3,0.4",
-        ],
-    )
-    def test_usual_files(self, text):
-        assert read_csv(text.encode()).points == pytest.approx(np.array([[0.1, 0.2], [0.3, 0.4]]))
-
-    def test_a_cloud_outside_is_fitted(self):
-        own = read_csv(b"10,10\n20,20\n")
-        assert own.points == pytest.approx(np.array([[0.1, 0.1], [0.9, 0.9]]))
-        assert own.notes == ("moved and scaled into the square",)
-
-    @pytest.mark.parametrize(
-        ("content", "message"),
-        [
-            (b"", "there are no points"),
-            (b"x,y\n", "there are no points"),
-            (b"\n\n\n", "there are no points"),
-            (b"1\n2\n", "line 1 has 1 column"),
-            (b"0.1,0.2\n0.3,oops\n", "line 2: 'oops' is no number"),
-            (b"0.1,0.2\n0.3\n", "line 2 has 1 column"),
-            (b"0.1,nan\n", "not a usable number"),
-            (b"0.1,inf\n0.2,0.3\n", "not a usable number"),
-            (b"1e308,1\n-1e308,2\n", "not a usable number"),
-            (b"\xff\xfe\x00\x01", "no UTF-8 text"),
-            (b"0.1,0.2\x00\n", "binary"),
-            (b"=cmd|'/c calc'!A1,0.2\n0.1,0.2\n0.3,=HYPERLINK(1)\n", "line 1|line 3"),
-            (b'"' * 3001 + b",1\n", "there are no points|no readable CSV"),
-            (b"1," + b"9" * 200_000 + b"\n", "no readable CSV|not a usable number"),
-            (b"1,2\n" * (MAX_CSV_BYTES // 4 + 1), "bytes"),
-        ],
-    )
-    def test_hostile_files_are_refused_in_one_clear_line(self, content, message):
-        with pytest.raises(DataError, match=message) as caught:
-            read_csv(content)
-        assert len(str(caught.value)) < 300
-        assert "\n" not in str(caught.value)
-
-    @given(st.binary(max_size=400))
-    def test_any_bytes_read_or_are_refused(self, content):
-        try:
-            own = read_csv(content)
-        except DataError:
-            return
-        assert ((own.points >= 0) & (own.points <= 1)).all()
-        assert 1 <= len(own.points) <= MAX_POINTS
