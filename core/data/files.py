@@ -94,6 +94,39 @@ def zipped(path: Path) -> Path:
     return path.with_name(f"{path.name}.gz")
 
 
+def other_names(path: Path) -> list[Path]:
+    """Return the other paths under which an unpacked file is known.
+
+    Some unpacking programs write a dot before the kind (``train-images.idx3-ubyte``), and some distributions put the
+    file into a folder of its own name.
+    """
+    dotted = path.name.replace("-idx", ".idx")
+    return [path.with_name(dotted), path / path.name, path.with_name(dotted) / dotted]
+
+
+def located(path: Path) -> Path | None:
+    """Return the file that is there for ``path``: itself, one under another known name, or the archive of one."""
+    plain = [path, *other_names(path)]
+    return next((one for one in [*plain, *map(zipped, plain)] if _size(one) is not None), None)
+
+
+def misplaced(info: DatasetInfo, root: Path) -> Path | None:
+    """Return a file with one of the data set's names that lies in another folder than its own, if there is one."""
+    own = raw_folder(info, root)
+    names = ("", info.folder, info.name, info.folder.lower(), f"{info.folder.lower()}/raw")
+    folders = [one for one in (root / name for name in dict.fromkeys(names)) if one.is_dir()]
+    folders = [one for one in folders if not (own.exists() and own.samefile(one))]  # names may differ in case alone
+    paths = [folder / path.name for path, _ in _expected_sizes(info, root) for folder in folders]
+    return next((found for path in paths if (found := located(path)) is not None), None)
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size if path.is_file() else None
+    except OSError:
+        return None
+
+
 def _expected_sizes(info: DatasetInfo, root: Path) -> Iterator[tuple[Path, int]]:
     for part in PARTS:
         count = part_count(info, part)
@@ -104,19 +137,13 @@ def _expected_sizes(info: DatasetInfo, root: Path) -> Iterator[tuple[Path, int]]
 def missing_files(info: DatasetInfo, root: Path) -> list[Path]:
     """Return the unpacked files that a download has to bring.
 
-    A file counts as there if it has the right size or, where there is none, if its gzipped twin is there.
+    A file counts as there, under any of its names, if it has the right size or is an archive.
     """
-
-    def size(path: Path) -> int | None:
-        try:
-            return path.stat().st_size if path.is_file() else None
-        except OSError:
-            return None
-
     missing = []
     for path, expected in _expected_sizes(info, root):
-        found = size(path)
-        if found != expected and not (found is None and size(zipped(path))):
+        there = located(path)
+        size = None if there is None else _size(there)
+        if there is None or not (size if there.suffix == ".gz" else size == expected):
             missing.append(path)
     return missing
 
@@ -150,7 +177,11 @@ def availability(name: str) -> Availability:
     if not missing:
         return Availability(name, True, 0, "on this machine")
     size = sum(info.archives[path.name] for path in missing)
-    return Availability(name, False, size, f"not on this machine: downloads {in_mb(size)}")
+    message = f"not on this machine: downloads {in_mb(size)}"
+    stray = misplaced(info, data_root())
+    if stray is not None:
+        message += f" ({stray.name} lies in {stray.parent.name}; {info.title}'s belongs in {info.folder}/raw)"
+    return Availability(name, False, size, message)
 
 
 def in_mb(size: int) -> str:

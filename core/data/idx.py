@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.catalogue import SIDE, DatasetInfo
-from core.data.files import zipped
+from core.data.files import located
 from core.errors import DataError
 
 UNSIGNED_BYTE = 8
+GZIP = b"\x1f\x8b"  # how every gzip file begins
 IMAGES_PER_READ = 1_000
 
 
@@ -33,11 +34,20 @@ def damaged(info: DatasetInfo, path: Path, what: str) -> DataError:
 
 @contextmanager
 def _opened(info: DatasetInfo, path: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    """Open the unpacked file or, where there is none, its gzipped twin; give the handle and the path used."""
-    used = path if path.exists() else zipped(path)
+    """Open the file that is there for ``path``, packed or not; give the handle and the path used.
+
+    What it holds decides, not its name: some browsers unpack an archive and leave its name as it was.
+    """
+    used = located(path) or path
     try:
-        with cast(BinaryIO, gzip.open(used, "rb")) if used != path else path.open("rb") as file:
-            yield file, used
+        with used.open("rb") as raw:
+            packed = raw.read(2) == GZIP or (used.suffix == ".gz" and used.stat().st_size < 2)
+            raw.seek(0)
+            if packed:
+                with cast(BinaryIO, gzip.GzipFile(fileobj=raw)) as file:
+                    yield file, used
+            else:
+                yield raw, used
     except EOFError:
         raise damaged(info, used, "it ends too early") from None
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -84,7 +94,7 @@ def read_labels(info: DatasetInfo, path: Path, count: int) -> NDArray[np.int64]:
     info : DatasetInfo
         The data set the file belongs to: bounds the labels, and names the remedy in errors.
     path : Path
-        The unpacked file; where there is none, the ``.gz`` beside it is read.
+        The unpacked file; where there is none, one under another known name or an archive is read.
     count : int
         Number of labels that the file must hold.
 
@@ -117,7 +127,7 @@ def read_images(info: DatasetInfo, path: Path, count: int, place: NDArray[np.int
     info : DatasetInfo
         The data set the file belongs to: bounds the labels, and names the remedy in errors.
     path : Path
-        The unpacked file; where there is none, the ``.gz`` beside it is read.
+        The unpacked file; where there is none, one under another known name or an archive is read.
     count : int
         Number of images that the file must hold.
     place : ndarray of int64, shape (count,), optional

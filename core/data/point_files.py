@@ -29,7 +29,7 @@ MARKS = ("#", "%")  # of a comment
 REMEDY = "Give two columns of numbers, with a first line that names them x and y"
 ROW_NAMES = {"", "index", "unnamed: 0"}  # what pandas and R write above their row numbers
 
-_NUMBER = re.compile(r"[+\-−]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eEdD][+\-−]?\d+)?|[+\-−]?(?:nan|inf|infinity)", re.I | re.A)
+_NUMBER = re.compile(r"[+\-−]?(?:(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[ed][+\-−]?\d+)?|nan|inf|infinity)", re.I | re.A)
 _GROUPED = re.compile(r"[+\-−]?[1-9]\d{0,2},\d{3}", re.A)  # 1,250: a thousand or a decimal comma
 
 
@@ -212,9 +212,9 @@ def _columns(table: _Table) -> tuple[int, int]:
         return names.index("x"), names.index("y")
     columns = list(zip(*table.rows, strict=True))
     numeric = [i for i, cells in enumerate(columns) if any(map(_is_number, cells))]
-    if numeric and numeric[0] == 0 and len(numeric) > (1 if names and names[0] in ROW_NAMES else 2):
-        if names and names[0] in ROW_NAMES or _counts(columns[0]):
-            numeric = numeric[1:]
+    named_rows = bool(names) and names[0] in ROW_NAMES
+    if numeric[:1] == [0] and (named_rows or (len(numeric) > 2 and _counts(columns[0]))):
+        numeric = numeric[1:]
     if len(numeric) != 2:
         found = ", ".join(table.name(i) for i in numeric[:8]) or "none"
         noun = "column" if len(numeric) == 1 else "columns"

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from core.data.bundled import INSTALL_AGAIN, read_bundled
 from core.data.catalogue import DatasetInfo, find
-from core.data.files import data_root, images_path, labels_path, part_count, zipped
+from core.data.files import data_root, images_path, labels_path, located, misplaced, part_count
 from core.data.idx import damaged, read_images, read_labels
 from core.errors import DataError
 
@@ -163,9 +163,11 @@ def _checked_root(info: DatasetInfo, split: str) -> Path:
     root = data_root()
     part = _part_of(split)
     for path in (images_path(info, root, part), labels_path(info, root, part)):
-        if not path.exists() and not zipped(path).exists():
+        if located(path) is None:
+            stray = misplaced(info, root)
+            found = "" if stray is None else f"; {stray} would have to lie there"
             raise DataError(
-                f"{info.title} is not on this machine ({path} is missing)",
+                f"{info.title} is not on this machine ({path} is missing{found})",
                 f"Download it with `python -m core data {info.name}` ({info.download_mb} MB), set EPOCH_ATLAS_DATA to "
                 f"a folder that holds {info.folder}/raw, or use mnist-5k, which works offline",
             )

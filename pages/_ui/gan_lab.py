@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LAB, BESIDE = "lab", "beside"  # of the options' keys: lab.g_rate, beside.g_rate
 POINTS, FROM = "lab.points", "from"
+UPLOAD_MB = 5  # like server.maxUploadSize; the reader of points takes less, and says so
 BURST_S, PAUSE_S = 0.25, 0.4  # trains this long in every such while: the rest is for the page
 CANVAS, STAGE = "lab-canvas", "lab-player"
 GROUPS = {

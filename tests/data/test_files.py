@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 from pathlib import Path
 
 import pytest
 
-from core.data import DATASETS, availability, data_root
+from core.data import DATASETS, availability, data_root, load, splits
 from core.data import files as files_module
 from core.data.files import _cache_folder, in_mb
 from core.errors import DataError
@@ -135,3 +136,58 @@ def test_unknown_name_is_refused() -> None:
 )
 def test_size_in_words(size: int, text: str) -> None:
     assert in_mb(size) == text
+
+
+def _dotted(name: str) -> str:
+    return name.replace("-idx", ".idx")
+
+
+OTHER_FORMS = {
+    "dots": lambda path: path.rename(path.with_name(_dotted(path.name))),
+    "dots, packed": lambda path: _packed(path, f"{_dotted(path.name)}.gz"),
+    "packed": lambda path: _packed(path, f"{path.name}.gz"),
+    "unpacked by the browser, name kept": lambda path: path.rename(path.with_name(f"{path.name}.gz")),
+    "in a folder of its own name": lambda path: _nested(path, path.name),
+    "in a folder of its own name, dots": lambda path: _nested(path, _dotted(path.name)),
+}
+
+
+def _packed(path: Path, name: str) -> None:
+    path.with_name(name).write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+
+
+def _nested(path: Path, name: str) -> None:
+    content = path.read_bytes()
+    path.unlink()
+    path.with_name(name).mkdir()
+    (path.with_name(name) / name).write_bytes(content)
+
+
+@pytest.mark.parametrize("form", OTHER_FORMS)
+def test_a_right_file_under_a_known_other_name_is_read(fake_mnist: Path, form: str) -> None:
+    folder = write_fakes(fake_mnist)
+    wanted = {split: load("mnist", split).digest for split in ("train", "test")}
+    splits._load.cache_clear(), splits._file_part.cache_clear()
+    for path in list(folder.iterdir()):
+        OTHER_FORMS[form](path)
+    assert availability("mnist").ready
+    assert {split: load("mnist", split).digest for split in ("train", "test")} == wanted
+
+
+@pytest.mark.parametrize("place", ["", "MNIST", "mnist", "mnist/raw"])
+def test_files_in_another_folder_are_named_with_the_one_they_need(fake_mnist: Path, place: str) -> None:
+    folder = write_fakes(fake_mnist)
+    (fake_mnist / "kept").mkdir()
+    for path in list(folder.iterdir()):
+        path.rename(fake_mnist / "kept" / _dotted(path.name))
+    folder.rmdir(), folder.parent.rmdir()
+    (fake_mnist / place).mkdir(parents=True, exist_ok=True)
+    for path in list((fake_mnist / "kept").iterdir()):
+        path.rename(fake_mnist / place / path.name)
+    found = availability("mnist")
+    assert not found.ready
+    assert "train-images.idx3-ubyte lies in" in found.message
+    assert "belongs in MNIST/raw" in found.message
+    with pytest.raises(DataError, match=r"train-images\.idx3-ubyte would have to lie there"):
+        load("mnist", "train")

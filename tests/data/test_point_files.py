@@ -193,8 +193,18 @@ def test_a_generated_form_is_read_equal_or_refused(made):
     points, content = made
     try:
         found = read_points(content)
-    except DataError as error:
-        assert "may be" in str(error) or "usable" in str(error) or "numbers" in str(error), content
+    except DataError:
         return
     assert found.rows == len(points)
     assert found.points == pytest.approx(own_points(points, fit=True).points, abs=1e-9), content
+
+
+def test_most_of_what_programs_write_is_read():
+    """The generated forms are seldom refused: this counts how many of the plain ones are (none)."""
+    frame = pd.DataFrame([[12.5, -3.25], [0.0, 1.0], [7.0, 4.125]], columns=["x", "y"])
+    wanted = own_points(frame.to_numpy(), fit=True).points
+    for separator in (",", ";", "\t", " "):
+        for decimal in (".", ","):
+            for index in (True, False):
+                content = frame.to_csv(sep=separator, decimal=decimal, index=index).encode()
+                assert read_points(content).points == pytest.approx(wanted), content
