@@ -7,16 +7,17 @@ agree with what is stored, 130 stopped before the end. Imports little, so that h
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from core.configs import EXPERIMENTS
 from core.errors import AtlasError
+from core.terminal import Steady, steady
 
 PROGRAM = "python -m core"
 BAD_INPUT, STOPPED = 2, 130
+LASTING = {"train", "work", "data", "publish"}  # commands whose work counts, not what they print
 DEVICES = ("auto", "cuda", "mps", "cpu")
 
 
@@ -31,15 +32,21 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    with steady() as out:
+        return _run(words, out)
+
+
+def _run(words: list[str], out: Steady) -> int:
     try:
         arguments = _parser(words).parse_args(words)
     except SystemExit as end:  # argparse's way to say that help or an error has been printed
         return int(end.code or 0)
     from core import commands
 
+    out.lasting = arguments.command in LASTING
     try:
         code: int = getattr(commands, arguments.function)(arguments)
-        sys.stdout.flush()
+        out.flush()
         return code
     except AtlasError as error:
         return _refuse(arguments.command, str(error))
@@ -47,7 +54,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("Stopped.", file=sys.stderr)
         return STOPPED
     except BrokenPipeError:  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
         return _refuse(arguments.command, f"{error.filename or 'a file'}: {error.strerror or error}.")

@@ -137,8 +137,15 @@ def _need_data(config: Config) -> None:
 
 @contextmanager
 def _polite() -> Iterator[None]:
-    """Let SIGTERM, such as the machine's shutdown sends, stop a training as Ctrl-C does, even if that was ignored."""
-    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    """Let what ends a process stop a training as Ctrl-C does.
+
+    SIGTERM, such as the machine's shutdown sends, and SIGINT do so even if they were ignored; SIGHUP, which a closed
+    terminal sends, does not under ``nohup``.
+    """
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
         yield
     finally:
@@ -267,4 +274,5 @@ def _print_table(head: list[str], rows: list[list[str]]) -> None:
 
 
 def _print_json(value: object) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    wide = (sys.stdout.encoding or "").lower().startswith("utf")  # elsewhere letters are JSON's own escapes
+    print(json.dumps(value, indent=2, ensure_ascii=not wide, allow_nan=False))

@@ -15,14 +15,19 @@ class AtlasError(Exception):
     """
 
     def __init__(self, problem: str, remedy: str) -> None:
-        self.problem = " ".join(problem.split()).rstrip(". ")
-        self.remedy = " ".join(remedy.split()).rstrip(". ")
+        self.problem = _line(problem)
+        self.remedy = _line(remedy)
         # args must be the constructor's own, or the error cannot be unpickled on its way back from a worker process
         super().__init__(self.problem, self.remedy)
 
     def __str__(self) -> str:
         """Return the problem and the remedy as one line."""
         return f"{self.problem}. {self.remedy}."
+
+
+def _line(text: str) -> str:
+    """Return a text as one line that every encoding of Unicode takes: bytes of a path that are no text as escapes."""
+    return " ".join(text.split()).rstrip(". ").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class DataError(AtlasError):

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 
 from core.data.points import Array, own_points
 from core.errors import DataError
-from core.words import count
 
 MAX_BYTES = 2_000_000
 MAX_ROWS = 200_000
@@ -56,7 +55,8 @@ class PointFile:
 
     def __str__(self) -> str:
         """Return what was read, in words."""
-        said = f"{count(self.rows, 'row')} read, x from {self.columns[0]}, y from {self.columns[1]}"
+        rows = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
+        said = f"{rows} read, x from {self.columns[0]}, y from {self.columns[1]}"
         return "; ".join([said, *self.notes]) + "."
 
 
@@ -160,7 +160,7 @@ def _understood(lines: list[int], rows: list[list[str]], comments: list[str], se
     columns = _columns(table)
     points = list(zip(*(_numbers(table, column) for column in columns), strict=True))
     own = own_points(points, fit=True)
-    left_out = [f"{count(len(comments), 'comment line')} left out"] if comments else []
+    left_out = [f"{len(comments):,} comment {'line' if len(comments) == 1 else 'lines'} left out"] if comments else []
     return PointFile(own.points, (table.name(columns[0]), table.name(columns[1])), len(points), (*left_out, *own.notes))
 
 
