@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from core.configs import EXPERIMENTS
 from core.errors import AtlasError
+from core.registry import EXPERIMENTS
 from core.terminal import Steady, steady
 
 PROGRAM = "python -m core"

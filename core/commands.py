@@ -12,12 +12,12 @@ from typing import Any
 
 from core import data as data_sets
 from core import settings
-from core.configs import experiment
 from core.errors import AtlasError, ConfigError, DataError, RunError
+from core.jobs import queue as jobs
 from core.options import Config
-from core.training import jobs
+from core.registry import experiment
+from core.runs.store import OWN, SHIPPED, Run, RunStore
 from core.training.publishing import publish as publish_run
-from core.training.runs import OWN, SHIPPED, Run, RunStore
 from core.training.session import new_run, resolve_device
 from core.training.session import work as work_on
 from core.training.verifying import Comparison, compare, missing_data, read_whole

@@ -8,15 +8,14 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.charts import classification as charts
 from core.charts.curves import curves, long_form
 from core.data import DATASETS
-from core.metrics import classifier_findings as findings
-from core.training.runs import Run
+from core.families.classifiers import charts, findings
+from core.runs.store import Run
 from pages._ui import chapter as ui
-from pages._ui import classifier_parts as parts
-from pages._ui.classifier_parts import ANY, images_of
-from pages._ui.gallery import gallery
+from pages._ui.classifier import parts
+from pages._ui.classifier.parts import ANY, images_of
+from pages._ui.show.gallery import gallery
 
 RATES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 SHOWN = 24  # images in the gallery at once

@@ -8,13 +8,15 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.charts import gan_2d as charts
-from core.configs import GAN2DConfig
+from core.chapters.gan_2d import charts, findings
+from core.chapters.gan_2d.config import GAN2DConfig
 from core.data.points import distribution
-from core.metrics import gan_findings as findings
-from core.training.runs import Run
+from core.runs.store import Run
 from pages._ui import chapter as ui
-from pages._ui import gan_film, gan_lab, gan_player, links
+from pages._ui.controls import links
+from pages._ui.gan_2d import film as gan_film
+from pages._ui.gan_2d import lab as gan_lab
+from pages._ui.gan_2d import player as gan_player
 
 FRAME = "epoch"  # a frame is the run's epoch, under the name that every chapter's link uses
 PLAYER = "player"

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from pages._ui import begin
-from pages._ui.glossary import TERMS, anchor
+from pages._ui.shell import begin
+from pages._ui.shell.glossary import TERMS, anchor
 
 begin.begin()
 st.title("Glossary")

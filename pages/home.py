@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from core.training.runs import RunStore
-from pages._ui import atlas, begin, cards, datasets, own_runs
-from pages._ui.glossary import term
+from core.runs.store import RunStore
+from pages._ui.shell import begin, cards, datasets, own_runs
+from pages._ui.shell import navigation as atlas
+from pages._ui.shell.glossary import term
 
 begin.begin()
 runs, broken = RunStore().scan()

@@ -6,17 +6,16 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.charts import probability as charts
 from core.charts.curves import curves, long_form
 from core.data import DATASETS, load
 from core.errors import AtlasError
-from core.metrics import probability_findings as findings
-from core.metrics.probability_tables import SLACK_SETS
-from core.models.vae_layers import architecture
-from core.training.grids import compose, stack
-from core.training.runs import Run
+from core.families.log_probs import charts, findings
+from core.families.log_probs.tables import SLACK_SETS
+from core.families.vaes.layers import architecture
+from core.runs.grids import compose, stack
+from core.runs.store import Run
 from pages._ui import chapter as ui
-from pages._ui.probability_parts import comparable, held_out_split
+from pages._ui.log_probability.parts import comparable, held_out_split
 
 OTHER_REPORT = {"train": -384.4, "test": -414.6}  # a report of the same exercise, per-image optimisation
 TERMS = {"loss": "Negative ELBO", "reconstruction": "Reconstruction", "kl": "KL from the prior"}
@@ -278,7 +277,8 @@ def show_how(run: Run) -> None:
 
 def show_probe(run: Run) -> None:
     """Let the reader refine the encoder's posterior of one image and see the bound rise."""
-    from core.experiments.latent_vae import build, refine_one
+    from core.chapters.latent_vae.probe import refine_one
+    from core.chapters.latent_vae.train import build
 
     if not run.has_weights():
         ui.nothing_yet("No weights are kept yet", "They are written when training ends.")

@@ -5,16 +5,15 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from core.charts import probability as charts
 from core.charts.curves import curves, long_form
 from core.data import DATASETS
-from core.metrics import probability_findings as findings
-from core.metrics.probability_tables import mean_with_error, thinned
-from core.models.vae_layers import architecture
-from core.training.runs import Run
+from core.families.log_probs import charts, findings
+from core.families.log_probs.tables import mean_with_error, thinned
+from core.families.vaes.layers import architecture
+from core.runs.store import Run
 from pages._ui import chapter as ui
-from pages._ui import probability_parts as parts
-from pages._ui.probability_parts import (
+from pages._ui.log_probability import parts
+from pages._ui.log_probability.parts import (
     OTHER_DIGITS,
     OTHER_REPORT,
     REPORT,

@@ -6,16 +6,15 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.charts import vae as charts
 from core.charts.curves import curves, long_form
 from core.data import DATASETS
 from core.errors import AtlasError
-from core.metrics import vae_findings as findings
-from core.models.vae_layers import architecture
-from core.training.grids import compose, stack
-from core.training.runs import Run
+from core.families.vaes import charts, findings
+from core.families.vaes.layers import architecture
+from core.runs.grids import compose, stack
+from core.runs.store import Run
 from pages._ui import chapter as ui
-from pages._ui.vae_probe import images_of, listed, show_probe
+from pages._ui.vae.probe import images_of, listed, show_probe
 
 STRIP = (1, 5, 10, 20, 30)
 SAMPLES, VALIDATION, TRAIN = "samples", "reconstructions-validation", "reconstructions-train"

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
-from core.configs import EXPERIMENTS
-from core.training.files import write_csv
-from core.training.recorder import Recorder
-from core.training.runs import Run, RunStore
+from core.registry import EXPERIMENTS
+from core.runs.files import write_csv
+from core.runs.recorder import Recorder
+from core.runs.store import Run, RunStore
 from core.training.session import new_run
 
 # a busy machine is no failure: examples are counted, not timed

@@ -5,9 +5,9 @@ import pandas as pd
 import torch
 
 from core.data import load
-from core.experiments.classifier import build
-from core.metrics.classifier_tables import tables
-from core.training.runs import Run
+from core.families.classifiers.tables import tables
+from core.families.classifiers.task import build
+from core.runs.store import Run
 from core.training.weights import flatten, save_tensors
 from tests.conftest import make_run
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from core.configs import GAN2DConfig
-from core.training.runs import Run
+from core.chapters.gan_2d.config import GAN2DConfig
+from core.runs.store import Run
 from core.training.session import new_run, work
 
 TINY = GAN2DConfig(

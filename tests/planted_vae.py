@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from core.configs import VAEConfig
 from core.data import load
-from core.experiments.vae import build, one_of_each
-from core.metrics.vae_tables import measures, per_class
-from core.training.recorder import Recorder
-from core.training.runs import Run
+from core.families.vaes.config import VAEConfig
+from core.families.vaes.tables import measures, per_class
+from core.families.vaes.task import build, one_of_each
+from core.runs.recorder import Recorder
+from core.runs.store import Run
 from core.training.session import new_run
 from core.training.weights import flatten, save_tensors
 from tests.conftest import DATA, fake_grid

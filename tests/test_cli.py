@@ -16,12 +16,13 @@ import pytest
 from core import commands, data
 from core.cli import main
 from core.errors import DataError
+from core.runs.locks import Lock
+from core.runs.store import LOCK, OWN, SHIPPED, Run, RunStore
 from core.settings import ROOT
-from core.training.locks import Lock
-from core.training.runs import LOCK, OWN, SHIPPED, Run, RunStore
 from core.training.session import mark, work
-from tests.training import conftest, stub
-from tests.training.tools import change, fresh, until
+from tests import stub
+from tests import stub_fixtures as conftest
+from tests.tools import change, fresh, until
 
 SCRIPT = [sys.executable, str(Path(stub.__file__))]
 Said = pytest.CaptureFixture[str]

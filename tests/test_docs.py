@@ -13,10 +13,10 @@ import pytest
 
 from core import cli, commands
 from core.cli import main
-from core.configs import EXPERIMENTS
 from core.data import DATASETS
+from core.registry import EXPERIMENTS
+from core.runs.store import RunStore
 from core.settings import ROOT
-from core.training.runs import RunStore
 
 README = (ROOT / "README.md").read_text()
 TEXTS = [

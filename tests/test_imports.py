@@ -39,8 +39,8 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 }
 
 # modules that run, when imported, without torch: a page that opens imports these
-READERS = ["core.configs", "core.options", "core.settings", "core.cli", "core.data", "core.training.files"]
-READERS += ["core.training.grids", "core.training.jobs", "core.training.recorder", "core.training.runs"]
+READERS = ["core.configs", "core.options", "core.settings", "core.cli", "core.data", "core.runs.files"]
+READERS += ["core.runs.grids", "core.jobs.queue", "core.runs.recorder", "core.runs.store"]
 READERS += ["core.training.session"]
 
 # calls that run code found in a file or a text, or read a format that can hold some
@@ -87,7 +87,7 @@ def within(name: str, package: str) -> bool:
 
 def test_there_is_something_to_look_at():
     names = {name_of(file) for file in SOURCES}
-    assert {"streamlit_app", "core", "core.training.runs", "tests.test_imports"} <= names
+    assert {"streamlit_app", "core", "core.runs.store", "tests.test_imports"} <= names
 
 
 @pytest.mark.parametrize("part", FORBIDDEN)
@@ -146,8 +146,8 @@ def test_readers_of_runs_import_no_torch():
     code = (
         "import importlib, sys\n"
         f"for name in {READERS}: importlib.import_module(name)\n"
-        "from core.training.jobs import queue, state\n"
-        "from core.training.runs import RunStore\n"
+        "from core.jobs.queue import queue, state\n"
+        "from core.runs.store import RunStore\n"
         "for run in RunStore().list():\n"
         "    run.history(), run.snapshots(), run.metrics, run.digest, state(run)\n"
         "    [run.table(name) for name in run.tables()]\n"

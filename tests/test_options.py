@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from core.configs import EXPERIMENTS, experiment
 from core.errors import AtlasError, ConfigError
 from core.options import Config, Option, option
+from core.registry import EXPERIMENTS, experiment
 
 
 @dataclass(frozen=True)

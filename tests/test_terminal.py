@@ -15,11 +15,12 @@ import pytest
 
 from core.cli import main
 from core.errors import RunError
+from core.runs.store import RunStore
 from core.settings import ROOT
 from core.terminal import Steady, steady
-from core.training.runs import RunStore
-from tests.training import conftest, stub
-from tests.training.tools import change, fresh
+from tests import stub
+from tests import stub_fixtures as conftest
+from tests.tools import change, fresh
 
 store, tiny = conftest.store, conftest.tiny  # fixtures
 Stream = Callable[[], io.TextIOBase | None]

@@ -2,8 +2,9 @@
 
 import torch
 
-from core.configs import LatentVAEConfig, LogProbabilityConfig
-from core.training.runs import Run
+from core.chapters.latent_vae.config import LatentVAEConfig
+from core.chapters.log_probability.config import LogProbabilityConfig
+from core.runs.store import Run
 from core.training.session import new_run, work
 
 COMMON = {"data": "mnist-5k", "epochs": 2, "width": 16, "depth": 1, "latent_dim": 4, "averaging": 0.9, "samples": 20}

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import RunError
-from core.training.files import write_json
-from core.training.recorder import START_OVER, Recorder
+from core.runs.files import write_json
+from core.runs.recorder import START_OVER, Recorder
 from core.training.weights import flatten, load_tensors, restore, save_tensors
 
 STREAMS = {"init": 0, "training": 1, "evaluation": 2, "demo": 3}

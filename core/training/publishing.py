@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 
 from core.errors import RunError
-from core.training.files import reason, write_json
-from core.training.runs import LOCK, NAME, OWN, SHIPPED, TICKET, Run, RunStore
+from core.runs.files import reason, write_json
+from core.runs.store import LOCK, NAME, OWN, SHIPPED, TICKET, Run, RunStore
 from core.training.verifying import read_whole
 
 # what only a training in progress needs; everything hidden is left behind too

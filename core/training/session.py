@@ -20,14 +20,14 @@ from typing import Any, Self
 
 import pandas as pd
 
-from core.configs import experiment
 from core.data import DATASETS, load
 from core.errors import AtlasError, RunError
 from core.options import Config
-from core.training.files import clear_temporary, write_json
-from core.training.locks import Lock
-from core.training.recorder import OnProgress, Recorder
-from core.training.runs import LOCK, OWN, Run, RunStore
+from core.registry import experiment
+from core.runs.files import clear_temporary, write_json
+from core.runs.locks import Lock
+from core.runs.recorder import OnProgress, Recorder
+from core.runs.store import LOCK, OWN, Run, RunStore
 
 PULSE_S = 0.25  # how often the pulse looks for a stop
 HEARTBEAT_S = 2.0  # a heartbeat older than this is renewed by the pulse
@@ -137,7 +137,7 @@ def work(run: Run, device: str = "auto", on_progress: OnProgress | None = None, 
     device
         ``auto``, ``cuda``, ``mps`` or ``cpu``.
     on_progress
-        See :class:`core.training.recorder.Recorder`.
+        See :class:`core.runs.recorder.Recorder`.
     threads
         Torch threads to train with, from then on in this process; None leaves them as they are.
 
@@ -192,12 +192,12 @@ def _sitting(run: Run, device: str, on_progress: OnProgress | None, threads: int
 
 
 def _train_and_evaluate(run: Run, recorder: Recorder) -> str:
-    module = experiment(run.experiment).load()
-    status = str(module.train(run.config, recorder))
+    about = experiment(run.experiment)
+    status = str(about.part("train").train(run.config, recorder))
     recorder.update(elapsed_s=round(recorder.elapsed_s, 3), training_s=round(recorder.elapsed_s, 3))
     if status == "finished":
         begun = time.monotonic()
-        store_evaluation(recorder, module.evaluate(Run.read(run.path, run.origin), recorder.device))
+        store_evaluation(recorder, about.part("evaluate").evaluate(Run.read(run.path, run.origin), recorder.device))
         recorder.update(evaluation_s=round(time.monotonic() - begun, 3))
     return status
 

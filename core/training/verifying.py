@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from core.configs import experiment
 from core.data import DATASETS, availability
 from core.errors import RunError
 from core.options import Config
-from core.training.runs import Run
+from core.registry import experiment
+from core.runs.store import Run
 
 COMPARED_SPLITS = ("validation", "test")  # the training split may differ in the faintest ink between sources
 
@@ -70,7 +70,7 @@ def compare(run: Run, device: str = "cpu", *, quick: bool = False) -> list[Compa
         If the run was evaluated on other images than this machine has, or one of its files does not read.
     """
     _check_digests(run)
-    module = experiment(run.experiment).load()
+    module = experiment(run.experiment).part("evaluate")
     tolerances: dict[str, float] = module.TOLERANCES
     recompute = getattr(module, "verify", module.evaluate) if quick else module.evaluate
     recomputed = {name: float(value) for name, value in recompute(run, device).metrics.items()}

@@ -12,8 +12,8 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from core.errors import RunError
-from core.training.files import read_inside, reason, write_bytes
-from core.training.runs import Run
+from core.runs.files import read_inside, reason, write_bytes
+from core.runs.store import Run
 
 Modules = Mapping[str, nn.Module]
 MOST_BYTES = 1 << 30

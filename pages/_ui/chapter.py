@@ -16,21 +16,22 @@ from typing import Any
 
 import streamlit as st
 
-from core.configs import Experiment, experiment
 from core.errors import AtlasError
-from core.training.runs import Broken, Run, RunStore
-from pages._ui import picker, scrubber, states, training_panel
-from pages._ui.begin import begin
-from pages._ui.drawn import drawn
-from pages._ui.glossary import term
-from pages._ui.grids import image_grid
-from pages._ui.links import control, deep_link, set_controls
-from pages._ui.panels import Figure, chart, columns, headline, panel, table, verdict
-from pages._ui.probe import Probe, Try, how_it_works, probe, tries
-from pages._ui.reading import cached_model, history, sample, snapshot_for
-from pages._ui.reading import table as run_table
-from pages._ui.references import Reference, references
-from pages._ui.states import data_note, nothing_yet, problem
+from core.registry import Experiment, experiment
+from core.runs.store import Broken, Run, RunStore
+from pages._ui.controls import picker, scrubber
+from pages._ui.controls.links import control, deep_link, set_controls
+from pages._ui.shell import states, training_panel
+from pages._ui.shell.begin import begin
+from pages._ui.shell.glossary import term
+from pages._ui.shell.states import data_note, nothing_yet, problem
+from pages._ui.show.drawn import drawn
+from pages._ui.show.grids import image_grid
+from pages._ui.show.panels import Figure, chart, columns, headline, panel, table, verdict
+from pages._ui.show.probe import Probe, Try, how_it_works, probe, tries
+from pages._ui.show.reading import cached_model, history, sample, snapshot_for
+from pages._ui.show.reading import table as run_table
+from pages._ui.show.references import Reference, references
 
 __all__ = [
     "Chapter",

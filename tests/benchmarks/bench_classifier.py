@@ -17,12 +17,12 @@ import torch
 from torch.nn import functional as F
 
 from core import settings
-from core.configs import ClassifierConfig
 from core.data import availability, load
-from core.experiments.classifier import MODEL, ClassifierTask, build, logits_of
+from core.families.classifiers.config import ClassifierConfig
+from core.families.classifiers.task import MODEL, ClassifierTask, build, logits_of
+from core.runs.recorder import Recorder
+from core.runs.store import RunStore
 from core.training.loop import fit
-from core.training.recorder import Recorder
-from core.training.runs import RunStore
 from core.training.session import new_run
 
 pytestmark = pytest.mark.benchmark

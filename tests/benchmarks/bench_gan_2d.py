@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.experiments.gan_2d_presets import PRESETS
-from core.training.runs import Run, RunStore
+from core.chapters.gan_2d.presets import PRESETS
+from core.runs.store import Run, RunStore
 from core.training.session import new_run, work
 
 pytestmark = pytest.mark.benchmark

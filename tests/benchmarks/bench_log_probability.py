@@ -15,10 +15,10 @@ import time
 import pytest
 import torch
 
-from core.metrics.elbo import log_likelihood
-from core.metrics.latent_model import LatentModel, estimate, read_image
-from core.metrics.log_likelihood import MEMORY_BYTES
-from core.models.vae import VAE
+from core.families.log_probs.importance import MEMORY_BYTES
+from core.families.log_probs.latent_model import LatentModel, estimate, read_image
+from core.families.vaes.likelihood import log_likelihood
+from core.families.vaes.model import VAE
 from core.settings import ROOT
 
 pytestmark = pytest.mark.benchmark

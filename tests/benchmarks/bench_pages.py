@@ -18,7 +18,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.settings import ROOT
-from pages._ui import atlas
+from pages._ui.shell import navigation as atlas
 
 pytestmark = pytest.mark.benchmark
 REPEATS = 15

@@ -16,10 +16,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from core import settings
-from core.configs import VAEConfig
 from core.data import availability, load
-from core.experiments.vae import MODEL, VAETask, build
-from core.metrics.elbo import kl_standard_normal, log_likelihood
+from core.families.vaes.config import VAEConfig
+from core.families.vaes.likelihood import kl_standard_normal, log_likelihood
+from core.families.vaes.task import MODEL, VAETask, build
 from core.training.loop import seeded
 
 pytestmark = pytest.mark.benchmark

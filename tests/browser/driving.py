@@ -9,8 +9,8 @@ import threading
 
 from playwright.sync_api import expect
 
+from core.runs.store import RunStore
 from core.settings import ROOT
-from core.training.runs import RunStore
 
 FLAGS = (
     "--headless",

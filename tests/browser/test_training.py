@@ -4,8 +4,8 @@ import re
 
 from playwright.sync_api import expect
 
-from core.training import jobs
-from core.training.runs import Run
+from core.jobs import queue as jobs
+from core.runs.store import Run
 from tests.browser.driving import keyed, open_page, press, wait_idle
 
 # so many epochs that it never ends by itself, of a network so small that each takes a blink

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from core.configs import GAN2DConfig
+from core.chapters.gan_2d.config import GAN2DConfig
 from core.data.points import (
     LEVELS,
     MAX_POINTS,

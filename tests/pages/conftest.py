@@ -3,8 +3,8 @@
 import pytest
 
 from core import settings
-from core.training import jobs
-from pages._ui import atlas
+from core.jobs import queue as jobs
+from pages._ui.shell import navigation as atlas
 from tests.pages.screen import Idle
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.configs import ClassifierConfig
+from core.families.classifiers.config import ClassifierConfig
 from core.settings import ROOT
-from pages._ui.classifier_parts import command
-from pages._ui.gallery import gallery_html, sheet
+from pages._ui.classifier.parts import command
+from pages._ui.show.gallery import gallery_html, sheet
 from tests.planted_classifier import evaluation, history, plant
 
 
@@ -118,7 +118,7 @@ def test_missing_images_leave_the_lists(run, monkeypatch):
         raise DataError("MNIST is not on this machine", "Download it")
 
     monkeypatch.setattr("core.data.held_out", absent)
-    monkeypatch.setattr("pages._ui.classifier_parts.held_out", absent)
+    monkeypatch.setattr("pages._ui.classifier.parts.held_out", absent)
     app = open_page(run=run.id)
     table = next(one.value for one in app.dataframe if "confidence" in one.value)
     assert len(table) == 5
@@ -130,8 +130,8 @@ def test_the_page_script_imports_no_torch():
     import subprocess
 
     code = (
-        "import sys, core.charts.classification, core.metrics.classifier_findings, core.models.classifier_layers; "
-        "import pages._ui.classifier_parts; sys.exit('torch' in sys.modules)"
+        "import sys, core.families.classifiers.charts, core.families.classifiers.findings, core.families.classifiers.layers; "
+        "import pages._ui.classifier.parts; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False).returncode == 0
 

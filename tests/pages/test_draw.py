@@ -9,7 +9,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.errors import DataError
-from pages._ui.draw import PREFIX, decode
+from pages._ui.controls.draw import PREFIX, decode
 
 
 def data_url(pixels, mode="RGBA", form="PNG"):
@@ -48,7 +48,7 @@ def test_an_untouched_canvas_gives_nothing():
     def script():
         import streamlit as st
 
-        from pages._ui.draw import draw
+        from pages._ui.controls.draw import draw
 
         st.text(f"drawing: {draw(key='pad', label='Draw a digit')}")
 

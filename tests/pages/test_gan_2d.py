@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.configs import GAN2DConfig
+from core.chapters.gan_2d.config import GAN2DConfig
+from core.chapters.gan_2d.live import Live
 from core.data.points import encode
+from core.runs.store import Run, RunStore
 from core.settings import ROOT
-from core.training.gan2d_live import Live
-from core.training.runs import Run, RunStore
-from pages._ui import gan_film, gan_player, links
-from pages._ui.gan_session import Lab
+from pages._ui.controls import links
+from pages._ui.gan_2d import film as gan_film
+from pages._ui.gan_2d import player as gan_player
+from pages._ui.gan_2d.session import Lab
 from tests.pages.screen import texts
 from tests.planted_gan import plant
 
@@ -212,7 +214,7 @@ class TestLaboratory:
         assert app.query_params["from"] == f"{runs[0].id}@5"
         while live.step < 40:
             live.plain_step()
-        from core.training.gan2d_film import Film
+        from core.chapters.gan_2d.film import Film
 
         assert live.film.to_bytes() == Film.load(runs[0].path).to_bytes()
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load
 
+from core.chapters.gan_2d.film import LATTICE, SHOWN, Film
 from core.data.points import LEVELS, MAX_POINTS
-from core.training.gan2d_film import LATTICE, SHOWN, Film
-from pages._ui import gan_player
-from pages._ui.gan_player import LAYERS, Pane, bundle, checked_points, parse_layers, rest_of, scale_of
+from pages._ui.gan_2d import player as gan_player
+from pages._ui.gan_2d.player import LAYERS, Pane, bundle, checked_points, parse_layers, rest_of, scale_of
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

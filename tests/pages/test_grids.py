@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from core.errors import DataError
-from core.training.grids import compose
-from pages._ui.grids import grid_html, png, to_image
+from core.runs.grids import compose
+from pages._ui.show.grids import grid_html, png, to_image
 
 
 def pixels(data):

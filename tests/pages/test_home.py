@@ -8,14 +8,15 @@ import textwrap
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.configs import EXPERIMENTS
 from core.data import DATASETS
 from core.data.fetching import Fetch
 from core.errors import AtlasError, DataError
+from core.registry import EXPERIMENTS
+from core.runs.locks import Lock
+from core.runs.store import LOCK, Run
 from core.settings import ROOT
-from core.training.locks import Lock
-from core.training.runs import LOCK, Run
-from pages._ui import atlas, cards, datasets, own_runs
+from pages._ui.shell import cards, datasets, own_runs
+from pages._ui.shell import navigation as atlas
 from tests.conftest import break_run
 from tests.pages.screen import TIMEOUT_S, texts
 

@@ -3,8 +3,8 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.runs.store import RunStore
 from core.settings import ROOT
-from core.training.runs import RunStore
 from tests.conftest import make_run
 from tests.pages.screen import texts
 from tests.tiny_probability import trained

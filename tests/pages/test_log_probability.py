@@ -8,8 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import settings
+from core.runs.store import Run, RunStore
 from core.settings import ROOT
-from core.training.runs import Run, RunStore
 from tests.conftest import make_run
 from tests.pages.screen import texts
 from tests.tiny_probability import trained
@@ -114,7 +114,7 @@ def test_without_its_run_the_benchmark_is_burdas_table_and_a_command(run, tmp_pa
     assert table.set_index("model").loc["IWAE, k = 50", "NLL (nats)"] == 84.78
     assert "No run of this benchmark is here" in texts(app)
     (code,) = [one.value for one in app.code if "binarised-mnist" in one.value]
-    from core.configs import LogProbabilityConfig
+    from core.chapters.log_probability.config import LogProbabilityConfig
 
     pairs = code.split("--set ")[1].split()
     monkeypatch.undo()

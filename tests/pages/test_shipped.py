@@ -3,9 +3,9 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.configs import EXPERIMENTS
+from core.registry import EXPERIMENTS
+from core.runs.store import RunStore
 from core.settings import ROOT
-from core.training.runs import RunStore
 from tests.pages.screen import texts
 
 SHIPPED = [run for run in RunStore().list() if run.shipped]

@@ -2,13 +2,14 @@
 
 import pytest
 
-from core.configs import EXPERIMENTS, VAEConfig
+from core.families.vaes.config import VAEConfig
+from core.jobs import queue as jobs
 from core.options import Config
-from core.training import jobs
-from core.training.locks import Lock
-from core.training.runs import LOCK, Run, RunStore
-from pages._ui import forms
-from pages._ui.estimates import estimate
+from core.registry import EXPERIMENTS
+from core.runs.locks import Lock
+from core.runs.store import LOCK, Run, RunStore
+from pages._ui.controls import forms
+from pages._ui.shell.estimates import estimate
 from tests.conftest import make_run
 from tests.pages.screen import script_of, texts
 
@@ -189,7 +190,7 @@ def test_the_bar_counts_what_it_does_not_list(alone, idle_queue, monkeypatch):
     monkeypatch.setenv("EPOCH_ATLAS_MAX_QUEUE", "8")
 
     def bare():
-        from pages._ui.begin import begin
+        from pages._ui.shell.begin import begin
 
         begin()
 

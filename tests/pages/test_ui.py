@@ -251,9 +251,9 @@ def test_a_value_that_the_browser_made_up_gives_the_default():
 
 
 def test_the_history_is_read_anew_when_the_run_changes(alone, tiny_run):
-    from core.training.files import write_csv
-    from core.training.runs import Run
-    from pages._ui import reading
+    from core.runs.files import write_csv
+    from core.runs.store import Run
+    from pages._ui.show import reading
 
     run = tiny_run(epochs=2)
     assert len(reading.history(run)) == 2
@@ -265,8 +265,8 @@ def test_the_history_is_read_anew_when_the_run_changes(alone, tiny_run):
 
 
 def test_a_sample_comes_back_pixel_for_pixel(alone, tiny_run):
-    from core.training.grids import compose
-    from pages._ui import reading
+    from core.runs.grids import compose
+    from pages._ui.show import reading
     from tests.conftest import fake_grid
 
     run = tiny_run(epochs=2)
@@ -274,7 +274,7 @@ def test_a_sample_comes_back_pixel_for_pixel(alone, tiny_run):
 
 
 def test_csv_leaves_out_a_plain_index_and_keeps_a_named_one():
-    from pages._ui.downloads import csv_bytes
+    from pages._ui.show.downloads import csv_bytes
 
     frame = pd.DataFrame({"a": [1, 2]})
     assert csv_bytes(frame) == b"a\n1\n2\n"

@@ -10,8 +10,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.data import load
+from core.runs.grids import compose
 from core.settings import ROOT
-from core.training.grids import compose
 from tests.pages.screen import texts
 from tests.planted_vae import plant
 

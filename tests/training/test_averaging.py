@@ -4,7 +4,7 @@ import copy
 
 import torch
 
-from core.models.classifier import Classifier
+from core.families.classifiers.model import Classifier
 from core.training.averaging import average_into, decay_at
 
 

@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import RunError
+from core.runs.recorder import Recorder
+from core.runs.store import Run, RunStore
 from core.training import loop
 from core.training.loop import STREAMS, IndexBatches, fit, seeded, shown_epochs
-from core.training.recorder import Recorder
-from core.training.runs import Run, RunStore
 from core.training.weights import flatten, load_tensors
-from tests.training.stub import BATCH, N, Regression
-from tests.training.tools import fresh
+from tests.stub import BATCH, N, Regression
+from tests.tools import fresh
 
 EPOCHS = 5
 STEPS = math.ceil(N / BATCH)

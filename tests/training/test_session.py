@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from core.errors import DataError, RunError
+from core.runs.files import parse_json, write_json
+from core.runs.locks import Lock, held
+from core.runs.store import LOCK, SHIPPED, Run, RunStore
 from core.training import session
-from core.training.files import parse_json, write_json
-from core.training.locks import Lock, held
-from core.training.runs import LOCK, SHIPPED, Run, RunStore
 from core.training.session import Evaluation, fresh_name, mark, resolve_device, work
-from tests.training import stub
-from tests.training.tools import config, fresh, until
+from tests import stub
+from tests.tools import config, fresh, until
 
 
 def experiment_with(monkeypatch: pytest.MonkeyPatch, **functions: Any) -> ModuleType:

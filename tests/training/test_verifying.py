@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from core.errors import RunError
+from core.runs.store import SHIPPED, Run, RunStore
 from core.training.publishing import publish
-from core.training.runs import SHIPPED, Run, RunStore
 from core.training.session import mark, work
 from core.training.verifying import Comparison, compare, missing_data, read_whole
-from tests.training.tools import change, config, fresh
+from tests.tools import change, config, fresh
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from core.errors import RunError
-from core.training.runs import RunStore
+from core.runs.store import RunStore
 from core.training.weights import flatten, load_tensors, load_weights, restore, save_tensors
-from tests.training.tools import fresh
+from tests.tools import fresh
 
 
 def modules(seed: int = 0, width: int = 3) -> dict[str, nn.Module]:

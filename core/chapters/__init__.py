@@ -1,0 +1,1 @@
+"""The chapters: a room each. A chapter never imports another one."""

@@ -1,0 +1,1 @@
+"""Log-probability of single images."""

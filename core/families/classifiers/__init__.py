@@ -1,0 +1,1 @@
+"""The convolutional classifier: the first chapter's model, and the frozen judge of others."""

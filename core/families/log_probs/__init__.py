@@ -1,0 +1,1 @@
+"""log p(x) of latent-variable models: importance sampling, annealing, IWAE, probabilistic PCA, refinement."""

@@ -1,0 +1,82 @@
+"""A variational autoencoder of 28 x 28 images with convolutions.
+
+Weights are shared over places, so it learns more from few epochs than dense layers do. Two convolutions of stride 2
+(Radford et al., arXiv:1511.06434, section 3) between image and a dense layer; the decoder mirrors them.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from core.families.vaes.layers import channels_of
+from core.families.vaes.model import ACTIVATIONS, VAE
+
+SIDE = 28
+KERNEL = (4, 2, 1)  # side, stride, padding: the stride halves or doubles the side of the maps
+
+
+class ConvDecoder(nn.Module):
+    """A dense layer, 7 x 7 feature maps, two transposed convolutions, and a bias for every pixel.
+
+    The bias lets training start at the mean image, as that of a dense last layer does.
+    """
+
+    def __init__(self, width: int, latent_dim: int, activation: str) -> None:
+        super().__init__()
+        act, c = ACTIVATIONS[activation], channels_of(width)
+        self.maps = nn.Sequential(
+            nn.Linear(latent_dim, width),
+            act(),
+            nn.Linear(width, 2 * c * 49),
+            act(),
+            nn.Unflatten(1, (2 * c, 7, 7)),
+            nn.ConvTranspose2d(2 * c, c, *KERNEL),
+            act(),
+            nn.ConvTranspose2d(c, 1, *KERNEL, bias=False),
+            nn.Flatten(),
+        )
+        self.bias = nn.Parameter(torch.zeros(SIDE * SIDE))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return logits (..., 784) for z (..., latent_dim)."""
+        logits: Tensor = self.maps(z.flatten(0, -2)) + self.bias  # convolutions take one leading dimension
+        return logits.view(*z.shape[:-1], SIDE * SIDE)
+
+
+class ConvVAE(VAE):
+    """A VAE of flat images of 784 pixels whose encoder and decoder are convolutional.
+
+    Parameters
+    ----------
+    width
+        Neurons of the dense layers; a sixteenth of it are the channels of the outer convolutions.
+    latent_dim
+        Dimension of z.
+    activation
+        A key of ``ACTIVATIONS``.
+    """
+
+    def __init__(self, width: int = 256, latent_dim: int = 20, activation: str = "relu") -> None:
+        nn.Module.__init__(self)  # a VAE's methods, without its dense layers
+        act, c = ACTIVATIONS[activation], channels_of(width)
+        self.x_dim, self.latent_dim = SIDE * SIDE, latent_dim
+        self.widths = (latent_dim, width, 2 * c * 49, c * 196, self.x_dim)
+        self.encoder = nn.Sequential(
+            nn.Unflatten(1, (1, SIDE, SIDE)),
+            nn.Conv2d(1, c, *KERNEL),
+            act(),
+            nn.Conv2d(c, 2 * c, *KERNEL),
+            act(),
+            nn.Flatten(),
+            nn.Linear(2 * c * 49, width),
+            act(),
+            nn.Linear(width, 2 * latent_dim),
+        )
+        self.decoder = ConvDecoder(width, latent_dim, activation)
+
+    @property
+    def last_bias(self) -> nn.Parameter:
+        """What is added to the logits last, (784,)."""
+        assert isinstance(self.decoder, ConvDecoder)
+        return self.decoder.bias

@@ -1,0 +1,1 @@
+"""Background trainings: queue and executors. Imports no torch."""

@@ -1,0 +1,383 @@
+"""Runs: the folders of plain files that every result is read from, and the store that finds them.
+
+Reading a run imports no torch. Whatever does not read (missing file, bad JSON, wrong shape, unknown
+schema) raises :class:`core.errors.RunError`, whose message names the file and the remedy.
+
+A run's id is ``origin/experiment/name``, for example ``shipped/vae/mnist``. Ids come from URLs: the
+store looks them up among the folders it has listed and never joins them into a path.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import re
+import secrets
+import shutil
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from PIL import Image, UnidentifiedImageError
+
+from core import settings
+from core.errors import AtlasError, RunError
+from core.options import Config
+from core.registry import EXPERIMENTS, experiment
+from core.runs.files import parse_json, read_inside, reason, write_json
+from core.runs.locks import held
+
+SCHEMA = 1
+STATUSES = ("queued", "running", "finished", "stopped", "failed", "diverged")
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+EPOCH = re.compile(r"0|[1-9][0-9]{0,6}")
+SHIPPED, OWN = "shipped", "own"
+LOCK, TICKET = "lock", "ticket"  # held by the process that trains the run, and by the one that has queued it
+MOST_BYTES = {"json": 1 << 20, "csv": 1 << 26, "png": 1 << 25}
+MOST_PIXELS = 1 << 24  # of a grid: 16 million, 48 MB in memory
+REQUIRED: dict[str, type | tuple[type, ...]] = {
+    "experiment": str,
+    "name": str,
+    "config": dict,
+    "seed": int,
+    "data": dict,
+    "software": dict,
+    "device": str,
+    "status": str,
+    "created": str,
+    "elapsed_s": (int, float),
+    "epochs_done": int,
+    "metrics": dict,
+}
+
+
+def remedy(origin: str) -> str:
+    """Return what to do about a run that does not read."""
+    if origin == SHIPPED:
+        return "Restore the folder from the project's repository"
+    return "Delete this run and train it again"
+
+
+def empty_history() -> pd.DataFrame:
+    """Return the history of a run whose first epoch has not ended."""
+    return pd.DataFrame({"epoch": [], "step": [], "elapsed_s": []})
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder, read lazily; ``meta`` is its validated ``run.json``."""
+
+    path: Path
+    origin: str
+    meta: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path, origin: str = OWN) -> Run:
+        """Read and validate ``run.json`` of a folder; raise RunError naming what is wrong."""
+        file = path / "run.json"
+        try:
+            meta = parse_json(read_inside(path, "run.json", MOST_BYTES["json"]))
+        except FileNotFoundError:
+            raise RunError(f"{file} is missing", remedy(origin)) from None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{file} is not readable JSON ({reason(error)})", remedy(origin)) from None
+        return cls(path, origin, _validated(meta, path, origin))
+
+    @property
+    def id(self) -> str:
+        """``origin/experiment/name``."""
+        return f"{self.origin}/{self.experiment}/{self.name}"
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment."""
+        return str(self.meta["experiment"])
+
+    @property
+    def name(self) -> str:
+        """Name of the folder, which is the run's name."""
+        return self.path.name
+
+    @property
+    def status(self) -> str:
+        """One of STATUSES, as last written (see ``jobs`` for runs whose process is gone)."""
+        return str(self.meta["status"])
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Final metrics: plain numbers by name."""
+        return dict(self.meta["metrics"])
+
+    @property
+    def shipped(self) -> bool:
+        """Whether the run ships with the project."""
+        return self.origin == SHIPPED
+
+    @cached_property
+    def config(self) -> Config:
+        """The run's config; RunError if this version of the project does not accept it."""
+        try:
+            return experiment(self.experiment).config.from_dict(self.meta["config"])
+        except AtlasError as error:
+            raise self.broken("run.json", f"its config does not fit: {error.problem}") from None
+
+    @cached_property
+    def digest(self) -> str:
+        """Short digest that changes when the run does: the key under which pages cache what they read."""
+        parts = [self.id.encode()]
+        for name in ("run.json", "history.csv", "weights.safetensors"):
+            file = self.path / name
+            if file.exists():
+                stat = file.stat()
+                parts.append(f"{name}:{stat.st_size}:{stat.st_mtime_ns}".encode())
+        return hashlib.sha256(b"|".join(parts)).hexdigest()[:16]
+
+    def history(self) -> pd.DataFrame:
+        """Return the history: one row per logged step, columns ``epoch, step, ..., elapsed_s``.
+
+        Empty (with those columns) before the first epoch has ended.
+        """
+        if self.status != "finished" and not (self.path / "history.csv").exists():
+            return empty_history()
+        frame = self._csv("history.csv")
+        missing = {"epoch", "step", "elapsed_s"} - set(frame.columns)
+        if missing:
+            raise self.broken("history.csv", f"it lacks the columns {sorted(missing)}")
+        textual = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name])]
+        if textual:
+            raise self.broken("history.csv", f"the columns {textual} hold text")
+        if not all(pd.api.types.is_integer_dtype(frame[name]) for name in ("epoch", "step")):
+            raise self.broken("history.csv", "its epochs or steps are no whole numbers")
+        if not frame["epoch"].is_monotonic_increasing:
+            raise self.broken("history.csv", "its epochs do not rise")
+        # earlier versions wrote the row of the untrained state once more at every resumption before the first epoch
+        return frame.drop_duplicates(["epoch", "step"], ignore_index=True)
+
+    def snapshots(self) -> list[int]:
+        """Return the epochs whose weights were kept, rising."""
+        return self._epochs("snapshots", "safetensors")
+
+    def sample_epochs(self, kind: str = "samples") -> list[int]:
+        """Return the epochs with a composed grid of that kind, rising."""
+        return self._epochs(_plain(kind), "png")
+
+    def sample(self, epoch: int, kind: str = "samples") -> Image.Image:
+        """Return the composed grid of one epoch."""
+        name = f"{_plain(kind)}/{int(epoch)}.png"
+        try:
+            data = read_inside(self.path, name, MOST_BYTES["png"])
+            _check_size(data)
+            with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+                image.load()
+                return image.copy()
+        except FileNotFoundError:
+            raise self.broken(name, "it is missing") from None
+        except (OSError, UnidentifiedImageError, SyntaxError, ValueError, struct.error, zlib.error) as error:
+            raise self.broken(name, f"it is no readable PNG ({reason(error)})") from None
+
+    def tables(self) -> list[str]:
+        """Return the names of the evaluation tables."""
+        return sorted(file.stem for file in (self.path / "tables").glob("*.csv"))
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return an evaluation table by name."""
+        return self._csv(f"tables/{_plain(name)}.csv")
+
+    def has_weights(self) -> bool:
+        """Whether final weights were saved."""
+        return (self.path / "weights.safetensors").is_file()
+
+    def broken(self, name: str, what: str) -> RunError:
+        """Return the error that says what is wrong with one of the run's files."""
+        return RunError(f"{self.path / name}: {what}", remedy(self.origin))
+
+    def _epochs(self, folder: str, suffix: str) -> list[int]:
+        files = (self.path / folder).glob(f"*.{suffix}")
+        return sorted(int(file.stem) for file in files if EPOCH.fullmatch(file.stem))
+
+    def _csv(self, name: str) -> pd.DataFrame:
+        try:
+            data = read_inside(self.path, name, MOST_BYTES["csv"])
+            # pandas reads floats as they were written (since 3.1 by default), and resuming rewrites them
+            return pd.read_csv(io.BytesIO(data), low_memory=False)
+        except FileNotFoundError:
+            raise self.broken(name, "it is missing") from None
+        except (OSError, ValueError, OverflowError) as error:  # pandas' parser and decoder errors are ValueErrors
+            raise self.broken(name, f"it is no readable CSV ({reason(error)})") from None
+
+
+def _check_size(png: bytes) -> None:
+    """Raise ValueError unless the header announces a PNG that fits into memory."""
+    if len(png) < 24 or png[:8] != b"\x89PNG\r\n\x1a\n":
+        raise ValueError("it does not begin as one")
+    width, height = struct.unpack(">II", png[16:24])
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"{width} x {height} is more than {MOST_PIXELS:,} pixels")
+
+
+def _plain(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
+        raise RunError(f"{name[:60]!r} is no name of a table or grid", "Use lower-case letters, digits, - and _")
+    return name
+
+
+def _validated(meta: object, path: Path, origin: str) -> Mapping[str, Any]:
+    def broken(what: str) -> RunError:
+        return RunError(f"{path / 'run.json'}: {what}", remedy(origin))
+
+    if not isinstance(meta, dict):
+        raise broken("it holds no JSON object")
+    if meta.get("schema") != SCHEMA:
+        raise broken(f"its schema is {str(meta.get('schema'))[:20]}, this version reads schema {SCHEMA}")
+    for key, kind in REQUIRED.items():
+        if not isinstance(meta.get(key), kind) or isinstance(meta[key], bool):
+            raise broken(f"{key!r} is missing or of the wrong kind")
+    if meta["experiment"] not in EXPERIMENTS:
+        raise broken(f"there is no experiment {meta['experiment'][:60]!r}")
+    if meta["status"] not in STATUSES:
+        raise broken(f"{meta['status'][:40]!r} is no status")
+    if not isinstance(meta["data"].get("name"), str):
+        raise broken("it does not name its data")
+    for key in ("elapsed_s", "epochs_done"):
+        if not 0 <= meta[key] < 1e12:
+            raise broken(f"{key!r} is out of range")
+    for name, value in meta["metrics"].items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
+            raise broken(f"the metric {name[:60]!r} is not a finite number")
+    try:
+        datetime.fromisoformat(meta["created"])
+    except ValueError:
+        raise broken("'created' is no date and time") from None
+    return meta
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A folder that should be a run and does not read: what the picker shows instead of the run."""
+
+    id: str
+    path: Path
+    error: RunError
+
+
+Runs = list[Run]  # inside the class, list is the method
+Brokens = list[Broken]
+
+
+class RunStore:
+    """Finds runs under two roots: the shipped ones (never written) and the reader's own."""
+
+    def __init__(self, shipped: Path | None = None, own: Path | None = None) -> None:
+        self.roots = {SHIPPED: shipped or settings.shipped_root(), OWN: own or settings.runs_root()}
+
+    def scan(self, experiment: str | None = None) -> tuple[Runs, Brokens]:
+        """Return the runs that read (shipped first, then own, newest first) and those that do not."""
+        runs: Runs = []
+        broken: Brokens = []
+        for origin, folder in self._folders(experiment, unlisted=broken):
+            try:
+                runs.append(self._read(folder, origin))
+            except RunError as error:
+                broken.append(Broken(f"{origin}/{folder.parent.name}/{folder.name}", folder, error))
+        shipped = sorted((r for r in runs if r.shipped), key=lambda r: (r.experiment, r.meta["created"], r.name))
+        own = sorted((r for r in runs if not r.shipped), key=lambda r: r.meta["created"], reverse=True)
+        return shipped + own, broken
+
+    def list(self, experiment: str | None = None) -> Runs:
+        """Return the runs that read; see :meth:`scan`."""
+        return self.scan(experiment)[0]
+
+    def get(self, run_id: str) -> Run:
+        """Return the run with that id; RunError if there is none or it does not read."""
+        origin, folder = self._folder(run_id)
+        return self._read(folder, origin)
+
+    def find(self, text: str) -> Run:
+        """Return a run by id or by ``experiment/name`` (an own run wins over a shipped one)."""
+        ids = [f"{origin}/{f.parent.name}/{f.name}" for origin, f in self._folders()]
+        for candidate in (text, f"{OWN}/{text}", f"{SHIPPED}/{text}"):
+            if candidate in ids:
+                return self.get(candidate)
+        return self.get(text)
+
+    def create(self, meta: Mapping[str, Any], name: str) -> Run:
+        """Make a reader's own run folder holding ``run.json``; RunError if the name is taken or unfit."""
+        if not NAME.fullmatch(name):
+            raise RunError(f"{name[:60]!r} is no name for a run", "Use lower-case letters, digits and -, 64 at most")
+        path = self.roots[OWN] / str(meta["experiment"]) / name
+        # filled under a hidden name and renamed, so that nobody sees a folder without its run.json
+        draft = path.with_name(f".{name}.{secrets.token_hex(4)}.tmp")
+        try:
+            draft.mkdir(parents=True)
+            write_json(draft / "run.json", {"schema": SCHEMA, **meta, "name": name})
+            if path.is_symlink():
+                raise OSError(errno.EEXIST, "it is a link")
+            draft.rename(path)
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY) or path.exists():
+                raise RunError(f"there is a run {meta['experiment']}/{name} already", "Choose another name") from None
+            remedy = "Point EPOCH_ATLAS_RUNS at a folder that can be written"
+            raise RunError(f"{path} cannot be made ({reason(error)})", remedy) from None
+        except RunError:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        return self._read(path, OWN)
+
+    def delete(self, run_id: str) -> None:
+        """Delete a reader's own run; shipped runs, and runs in training, are refused."""
+        origin, folder = self._folder(run_id)
+        if origin == SHIPPED:
+            raise RunError(f"{run_id} ships with the project", "Only your own runs can be deleted")
+        if held(folder / LOCK) or held(folder / TICKET):
+            raise RunError(f"{run_id} is queued or in training", "Stop it first")
+        try:
+            if folder.is_symlink():
+                folder.unlink()
+                return
+            # renamed first: a run that is only half deleted is never seen
+            grave = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
+            folder.rename(grave)
+            shutil.rmtree(grave)
+        except OSError as error:
+            raise RunError(
+                f"{folder} cannot be deleted ({reason(error)})", "Give permission there, and retry"
+            ) from None
+
+    def _folder(self, run_id: str) -> tuple[str, Path]:
+        """Look an id up among the folders there are; an id is never made into a path."""
+        for origin, folder in self._folders():
+            if run_id == f"{origin}/{folder.parent.name}/{folder.name}":
+                return origin, folder
+        raise RunError(f"there is no run {run_id[:100]!r}", "Pick one of the runs that python -m core list shows")
+
+    def _folders(self, experiment: str | None = None, unlisted: Brokens | None = None) -> Iterator[tuple[str, Path]]:
+        """Yield (origin, folder) of everything named like a run; what cannot be listed goes into ``unlisted``."""
+        for origin, root in self.roots.items():
+            for name in EXPERIMENTS if experiment is None else {experiment} & EXPERIMENTS.keys():
+                try:
+                    folders = sorted((root / name).iterdir())
+                except (FileNotFoundError, NotADirectoryError):
+                    continue
+                except OSError as error:
+                    problem = RunError(f"{root / name} cannot be listed ({reason(error)})", "Give permission there")
+                    if unlisted is not None:
+                        unlisted.append(Broken(f"{origin}/{name}", root / name, problem))
+                    continue
+                yield from ((origin, folder) for folder in folders if NAME.fullmatch(folder.name) and folder.is_dir())
+
+    def _read(self, folder: Path, origin: str) -> Run:
+        if folder.is_symlink():
+            raise RunError(f"{folder} is a link", "Put the run's own folder there")
+        run = Run.read(folder, origin)
+        if run.experiment != folder.parent.name:
+            raise run.broken("run.json", f"it is of experiment {run.experiment!r}, not {folder.parent.name!r}")
+        _ = run.config  # raises if this version of the project does not accept it
+        return run

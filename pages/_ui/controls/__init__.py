@@ -1,0 +1,1 @@
+"""What the reader sets: forms, links, scrubber, picker, drawing pad."""

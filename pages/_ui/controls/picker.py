@@ -1,0 +1,77 @@
+"""The run picker and the provenance line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.data import DATASETS
+from core.registry import EXPERIMENTS
+from core.runs.store import Run
+from core.words import count, duration, when
+from pages._ui.controls import links
+
+
+def data_title(run: Run) -> str:
+    """Return the title of the run's data with the number of training images."""
+    name = str(run.meta["data"].get("name", ""))
+    title = DATASETS[name].title if name in DATASETS else name
+    size = run.meta["data"].get("splits", {}).get("train", {}).get("size")
+    return f"{title} ({size:,} for training)" if size else title
+
+
+def label(run: Run) -> str:
+    """Return the run's line in the picker."""
+    if run.shipped:
+        return f"Shipped: {run.name}"
+    return f"Yours: {run.name} · {run.status}"
+
+
+def provenance(run: Run) -> str:
+    """Return where the shown results come from: origin, data, epochs, seed, device, duration."""
+    parts = [
+        "Pretrained, ships with the app" if run.shipped else f"Your run of {when(str(run.meta['created']))}",
+        data_title(run),
+        count(int(run.meta["epochs_done"]), "epoch"),
+        f"seed {run.meta['seed']}",
+        str(run.meta["device"]),
+        duration(float(run.meta["elapsed_s"])) if run.meta["elapsed_s"] else "",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def default_run(runs: Sequence[Run]) -> Run:
+    """Return the run that a page opens with.
+
+    The first shipped one, of the experiment's default data if there is such a one; else the reader's latest finished.
+    """
+    usual = EXPERIMENTS[runs[0].experiment].config.option("data").default
+    shipped = [run for run in runs if run.shipped]
+    ordered = sorted(shipped, key=lambda run: run.meta["config"].get("data", usual) != usual)
+    return next(iter(ordered), next((run for run in runs if run.status == "finished"), runs[0]))
+
+
+def pick_run(runs: Sequence[Run]) -> Run:
+    """Show the picker over ``runs`` (not empty) with provenance and deep link; return the chosen run."""
+    by_id = {run.id: run for run in runs}
+    chosen = links.follow("run", list(by_id), default_run(runs).id)
+    with st.container(horizontal=True, vertical_alignment="bottom", key="picker"):
+        st.selectbox("Run", list(by_id), format_func=lambda one: label(by_id[one]), key="_run", width=420)
+        with st.popover("Link", icon=":material/link:", help="A link to exactly what is shown"):
+            st.caption("This address opens this page with this run, this epoch and these controls.")
+            st.code(links.deep_link({"run": chosen}), language=None, wrap_lines=True)
+    run = by_id[str(chosen)]
+    st.caption(provenance(run))
+    return run
+
+
+def overlay_runs(runs: Sequence[Run], shown: Run) -> list[Run]:
+    """Let the reader pick further runs of the experiment to draw into the curves; return them."""
+    others = {run.id.split("/", 2)[0] + "/" + run.name: run for run in runs if run.id != shown.id}
+    if not others:
+        return []
+    picked = links.control(
+        st.multiselect, "Draw further runs into the curves", list(others), key="with", max_selections=4
+    )
+    return [others[one] for one in picked]

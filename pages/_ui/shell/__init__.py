@@ -1,0 +1,1 @@
+"""What frames every page: navigation, jobs, cards, states."""

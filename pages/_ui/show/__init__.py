@@ -1,0 +1,1 @@
+"""What a page shows: panels, charts, grids, tables, references."""
