@@ -153,7 +153,10 @@ class Config:
         """Return the config's options in the order of declaration."""
         return tuple(
             Option(
-                name=field.name, kind=cls._kinds[str(field.type)], default=cast(Scalar, field.default), **field.metadata
+                name=field.name,
+                kind=cls._kinds[getattr(field.type, "__name__", str(field.type))],
+                default=cast(Scalar, field.default),
+                **field.metadata,
             )
             for field in dataclasses.fields(cls)
         )

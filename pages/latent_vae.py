@@ -11,11 +11,11 @@ from core.data import DATASETS, load
 from core.errors import AtlasError
 from core.families.log_probs import charts, findings
 from core.families.log_probs.tables import SLACK_SETS
+from core.families.vaes.findings import comparable, held_out_split
 from core.families.vaes.layers import architecture
 from core.runs.grids import compose, stack
 from core.runs.store import Run
 from pages._ui import chapter as ui
-from pages._ui.log_probability.parts import comparable, held_out_split
 
 OTHER_REPORT = {"train": -384.4, "test": -414.6}  # a report of the same exercise, per-image optimisation
 TERMS = {"loss": "Negative ELBO", "reconstruction": "Reconstruction", "kl": "KL from the prior"}

@@ -9,6 +9,7 @@ from core.charts.curves import curves, long_form
 from core.data import DATASETS
 from core.families.log_probs import charts, findings
 from core.families.log_probs.tables import mean_with_error, thinned
+from core.families.vaes.findings import comparable, held_out_split
 from core.families.vaes.layers import architecture
 from core.runs.store import Run
 from pages._ui import chapter as ui
@@ -18,9 +19,7 @@ from pages._ui.log_probability.parts import (
     OTHER_REPORT,
     REPORT,
     REPORT_DIGITS,
-    comparable,
     digit_table,
-    held_out_split,
 )
 
 MEASURES = {"ink": "share of full ink", "intrinsic_dimension": "intrinsic dimension around the image"}

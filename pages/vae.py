@@ -73,12 +73,6 @@ def elbo(run: Run) -> float | None:
     return -run.metrics["validation_loss"] if "validation_loss" in run.metrics else None
 
 
-def comparable(run: Run) -> bool:
-    """Whether the report's figures are of the same exercise: MNIST, Gaussian likelihood, sigma 0.4."""
-    config = run.config
-    return config.data == "mnist" and config.likelihood == "gaussian" and config.sigma == 0.4
-
-
 def show_headline(run: Run) -> None:
     """Show the run's final figures."""
     split, metrics = held_out_split(run), run.metrics
@@ -90,7 +84,9 @@ def show_headline(run: Run) -> None:
                 f"{split.capitalize()} ELBO",
                 elbo(run),
                 "{:,.2f} nats",
-                report=f"{signed(REPORT['test'])} (its log p, never below its ELBO)" if comparable(run) else None,
+                report=f"{signed(REPORT['test'])} (its log p, never below its ELBO)"
+                if findings.comparable(run)
+                else None,
                 note=f"held out: {size:,} {split} images",
                 help="Mean lower bound of log p(x) per image; higher is better.",
             ),
@@ -299,7 +295,7 @@ def signed(value: float) -> str:
 
 def show_references(run: Run) -> None:
     """Show the run beside the reports of the same exercise; all of another protocol, which is said."""
-    held, metrics, same = held_out_split(run), run.metrics, comparable(run)
+    held, metrics, same = held_out_split(run), run.metrics, findings.comparable(run)
     figures = {held: elbo(run), "training": -metrics["train_loss"] if "train_loss" in metrics else None}
     rows = [
         ui.Reference(

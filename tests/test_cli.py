@@ -20,13 +20,13 @@ from core.runs.locks import Lock
 from core.runs.store import LOCK, OWN, SHIPPED, Run, RunStore
 from core.settings import ROOT
 from core.training.session import mark, work
-from tests import stub
-from tests import stub_fixtures as conftest
+from tests import stub, stub_fixtures
+from tests.stub.train import Regression
 from tests.tools import change, fresh, until
 
-SCRIPT = [sys.executable, str(Path(stub.__file__))]
+SCRIPT = [sys.executable, stub.SCRIPT]
 Said = pytest.CaptureFixture[str]
-store, tiny = conftest.store, conftest.tiny  # fixtures
+store, tiny = stub_fixtures.store, stub_fixtures.tiny  # fixtures
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def test_list(store: RunStore, finished: Run, capsys: Said):
     fresh(store, "broken").path.joinpath("run.json").write_text("{")
     assert main(["list"]) == 0
     said = capsys.readouterr()
-    assert re.search(r"own/vae/one +finished +mnist-5k +4/4 +-0\.\d\d test ELBO", said.out)
-    assert re.search(r"own/vae/broken does not read: .*run\.json is not readable JSON.*Delete this run", said.err)
+    assert re.search(r"own/stub/one +finished +mnist-5k +4/4 +-0\.\d\d test ELBO", said.out)
+    assert re.search(r"own/stub/broken does not read: .*run\.json is not readable JSON.*Delete this run", said.err)
 
 
 def test_list_json(store: RunStore, finished: Run, capsys: Said):
@@ -59,10 +59,10 @@ def test_list_json(store: RunStore, finished: Run, capsys: Said):
     fresh(store, "broken").path.joinpath("run.json").write_text("{")
     assert main(["list", "--json"]) == 0
     listed = {one["id"]: one for one in json.loads(capsys.readouterr().out)}
-    assert listed["own/vae/one"]["metrics"] == finished.metrics
-    assert listed["own/vae/one"]["epochs_done"] == 4
-    assert listed["own/vae/dead"]["status"] == "interrupted"  # its process is gone
-    assert listed["own/vae/broken"]["status"] == "unreadable"
+    assert listed["own/stub/one"]["metrics"] == finished.metrics
+    assert listed["own/stub/one"]["epochs_done"] == 4
+    assert listed["own/stub/dead"]["status"] == "interrupted"  # its process is gone
+    assert listed["own/stub/broken"]["status"] == "unreadable"
 
 
 def test_an_empty_list_says_what_to_do(store: RunStore, capsys: Said):
@@ -76,24 +76,24 @@ def test_an_empty_list_says_what_to_do(store: RunStore, capsys: Said):
 
 
 def test_train(store: RunStore, tiny: str, capsys: Said):
-    words = ["train", "vae", "--set", "epochs=2", "--data", "mnist-5k", "--seed", "7", "--name", "mine"]
+    words = ["train", "stub", "--set", "epochs=2", "--data", "mnist-5k", "--seed", "7", "--name", "mine"]
     assert main(words) == 0
-    run = store.get("own/vae/mine")
+    run = store.get("own/stub/mine")
     assert (run.status, run.config.epochs, run.config.seed, run.config.data) == ("finished", 2, 7, "mnist-5k")
     said = capsys.readouterr()
     assert re.search(r"epoch 2/2  train_loss 0\.\d+ .*validation_loss", said.err)
-    assert re.search(r"own/vae/mine: finished, 2 of 2 epochs in \d+\.\d s", said.out)
+    assert re.search(r"own/stub/mine: finished, 2 of 2 epochs in \d+\.\d s", said.out)
     assert f"test_elbo_nats = {run.metrics['test_elbo_nats']:.6g}" in said.out
 
 
 def test_train_takes_several_settings_either_way(store: RunStore, tiny: str):
-    assert main(["train", "vae", "--set", "epochs=1", "seed=1", "--set", "data=mnist-5k", "--set", "seed=2"]) == 0
+    assert main(["train", "stub", "--set", "epochs=1", "seed=1", "--set", "data=mnist-5k", "--set", "seed=2"]) == 0
     assert store.list()[0].config.seed == 2
 
 
 def test_train_draws_a_bar_on_a_terminal(store: RunStore, tiny: str, capsys: Said, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    assert main(["train", "vae", "--set", "epochs=2", "data=mnist-5k"]) == 0
+    assert main(["train", "stub", "--set", "epochs=2", "data=mnist-5k"]) == 0
     said = capsys.readouterr().err
     assert "2.0/2 epochs" in said
     assert "train_loss" in said
@@ -101,8 +101,8 @@ def test_train_draws_a_bar_on_a_terminal(store: RunStore, tiny: str, capsys: Sai
 
 
 def test_train_a_diverged_run_is_a_result(store: RunStore, tiny: str, capsys: Said, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(stub.Regression, "validate", lambda self, epoch: {"validation_loss": float("nan")})
-    assert main(["train", "vae", "--set", "data=mnist-5k"]) == 0
+    monkeypatch.setattr(Regression, "validate", lambda self, epoch: {"validation_loss": float("nan")})
+    assert main(["train", "stub", "--set", "data=mnist-5k"]) == 0
     out = capsys.readouterr().out
     assert "diverged, 0 of " in out
     assert "the loss was no longer finite in epoch 1, step 4" in out
@@ -124,24 +124,24 @@ def test_ctrl_c_says_how_to_go_on_and_resume_does(
     hold = tmp_path / "hold"
     hold.write_text("3")
     monkeypatch.setenv("STUB_HOLD", str(hold))
-    with run_script("train", "vae", "--set", "epochs=4", "data=mnist-5k", "--name", "mine") as process:
-        until(lambda: (store.roots[OWN] / "vae" / "mine" / "resume-2.safetensors").exists())
-        until(lambda: store.get("own/vae/mine").meta["epochs_done"] == 2)
+    with run_script("train", "stub", "--set", "epochs=4", "data=mnist-5k", "--name", "mine") as process:
+        until(lambda: (store.roots[OWN] / "stub" / "mine" / "resume-2.safetensors").exists())
+        until(lambda: store.get("own/stub/mine").meta["epochs_done"] == 2)
         process.send_signal(number)
         _, said = process.communicate(timeout=300)
     assert process.returncode == 130
     last = said.strip().splitlines()[-1]
-    assert last == "Stopped after epoch 2 of 4. Go on with: python -m core train --resume own/vae/mine"
+    assert last == "Stopped after epoch 2 of 4. Go on with: python -m core train --resume own/stub/mine"
     assert "Traceback" not in said
     hold.unlink()
     assert main(last.split("python -m core ")[1].split()) == 0
-    assert store.get("own/vae/mine").history()["epoch"].tolist() == [1, 2, 3, 4]
+    assert store.get("own/stub/mine").history()["epoch"].tolist() == [1, 2, 3, 4]
 
 
 def test_resume_takes_experiment_and_name_too(store: RunStore, tiny: str):
     run = mark(fresh(store), status="stopped")
     (run.path / "stop").touch()  # a stop asked for too late to be heard
-    assert main(["train", "vae", "--resume", "vae/one"]) == 0
+    assert main(["train", "stub", "--resume", "stub/one"]) == 0
     assert store.get(run.id).status == "finished"
 
 
@@ -152,7 +152,7 @@ def test_evaluate_prints_both(finished: Run, capsys: Said):
     assert main(["evaluate", finished.id]) == 0
     shown = f"{finished.metrics['test_elbo_nats']:.6g}"
     assert re.search(rf"test_elbo_nats +{shown} +{shown} +0 +1e-06 +agrees", capsys.readouterr().out)
-    assert main(["evaluate", "vae/one", "--json"]) == 0
+    assert main(["evaluate", "stub/one", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["run"], said["agrees"]) == (finished.id, True)
     assert said["metrics"]["test_elbo_nats"]["stored"] == finished.metrics["test_elbo_nats"]
@@ -173,7 +173,7 @@ def test_verify(store: RunStore, finished: Run, capsys: Said):
     ship(store, finished)
     assert main(["verify"]) == 0
     out = capsys.readouterr().out
-    assert "shipped/vae/mnist" in out
+    assert "shipped/stub/mnist" in out
     assert "1 of 1 shipped runs checked, 0 not, 0 faults" in out
 
 
@@ -186,9 +186,9 @@ def test_verify_fails_on_a_difference_an_unreadable_run_and_a_damaged_file(
     ship(store, finished, "good")
     assert main(["verify"]) == 1
     out = capsys.readouterr().out
-    assert "shipped/vae/different: test_elbo_nats does not agree" in out
-    assert "shipped/vae/unreadable does not read:" in out
-    assert re.search(r"shipped/vae/damaged: .*samples/1\.png", out)
+    assert "shipped/stub/different: test_elbo_nats does not agree" in out
+    assert "shipped/stub/unreadable does not read:" in out
+    assert re.search(r"shipped/stub/damaged: .*samples/1\.png", out)
     assert "2 of 3 shipped runs checked, 0 not, 3 faults" in out
 
 
@@ -204,7 +204,7 @@ def test_verify_says_what_it_could_not_check(
     change(shipped, config={**finished.meta["config"], "data": "fashion-mnist"})
     assert main(["verify"]) == 0
     out = capsys.readouterr().out
-    assert "shipped/vae/mnist was not checked: fashion-mnist is not on this machine: downloads 29 MB" in out
+    assert "shipped/stub/mnist was not checked: fashion-mnist is not on this machine: downloads 29 MB" in out
     assert "0 of 1 shipped runs checked, 1 not, 0 faults" in out
 
 
@@ -246,8 +246,8 @@ def test_a_failed_download_is_one_line(capsys: Said, tmp_path: Path, monkeypatch
 
 def test_publish(store: RunStore, finished: Run, capsys: Said):
     assert main(["publish", finished.id, "--name", "mnist"]) == 0
-    assert re.match(r"shipped/vae/mnist: \d\.\d MB in ", capsys.readouterr().out)
-    assert store.get("shipped/vae/mnist").metrics == finished.metrics
+    assert re.match(r"shipped/stub/mnist: \d\.\d MB in ", capsys.readouterr().out)
+    assert store.get("shipped/stub/mnist").metrics == finished.metrics
     assert main(["publish", finished.id, "--name", "mnist"]) == 2
     assert "is there already" in capsys.readouterr().err
 
@@ -271,42 +271,42 @@ def test_work_trains_a_queued_run(store: RunStore, tiny: str, capsys: Said):
         ("list --frob", "unrecognized arguments: --frob"),
         ("list own", "unrecognized arguments: own"),
         ("train", "no experiment is named"),
-        ("train nope", "there is no experiment 'nope'. The experiments are: classifier, vae"),
-        ("train ../vae", "there is no experiment '../vae'"),
-        ("train vae --set", "expected at least one argument"),
-        ("train vae --set epochs", "'epochs' is not a setting. Write it as key=value"),
-        ("train vae --set colour=1", "there is no option 'colour'. The options are: data, epochs"),
-        ("train vae --set epochs=0", "epochs = 0 is not allowed. Give a whole number from 1 to"),
-        ("train vae --set epochs=many", "epochs = 'many' is not allowed"),
-        ("train vae --set epochs=nan", "epochs = 'nan' is not allowed"),
-        ("train vae --seed -1", "seed = -1 is not allowed"),
-        ("train vae --seed=1.5", "seed = '1.5' is not allowed"),
-        ("train vae --data cifar", "data = 'cifar' is not allowed. Give one of mnist"),
-        ("train vae --data mnist", "mnist is not on this machine: downloads 11 MB. Run python -m core data mnist"),
-        ("train vae --data mnist-5k --device tpu", "argument --device: invalid choice: 'tpu'"),
-        ("train vae --data mnist-5k --name ../x", "'../x' is no name for a run"),
-        ("train vae --data mnist-5k --name one", "there is a run vae/one already"),
-        ("train --resume own/vae/none", "there is no run 'own/vae/none'"),
-        ("train --resume own/vae/../vae/one", "there is no run"),
-        ("train --resume own/vae/one --seed 1", "a resumed run keeps its settings"),
-        ("train --resume own/vae/one --set epochs=9", "a resumed run keeps its settings"),
-        ("train classifier --resume own/vae/one", "own/vae/one is no run of 'classifier'"),
-        ("train --resume own/vae/one", "own/vae/one is finished. Only a stopped"),
-        ("train --resume own/vae/broken", "run.json is not readable JSON"),
+        ("train nope", "there is no experiment 'nope'. The experiments are: classifier, vae, latent_vae"),
+        ("train ../stub", "there is no experiment '../stub'"),
+        ("train stub --set", "expected at least one argument"),
+        ("train stub --set epochs", "'epochs' is not a setting. Write it as key=value"),
+        ("train stub --set colour=1", "there is no option 'colour'. The options are: data, epochs"),
+        ("train stub --set epochs=0", "epochs = 0 is not allowed. Give a whole number from 1 to"),
+        ("train stub --set epochs=many", "epochs = 'many' is not allowed"),
+        ("train stub --set epochs=nan", "epochs = 'nan' is not allowed"),
+        ("train stub --seed -1", "seed = -1 is not allowed"),
+        ("train stub --seed=1.5", "seed = '1.5' is not allowed"),
+        ("train stub --data cifar", "data = 'cifar' is not allowed. Give one of mnist"),
+        ("train stub --data mnist", "mnist is not on this machine: downloads 11 MB. Run python -m core data mnist"),
+        ("train stub --data mnist-5k --device tpu", "argument --device: invalid choice: 'tpu'"),
+        ("train stub --data mnist-5k --name ../x", "'../x' is no name for a run"),
+        ("train stub --data mnist-5k --name one", "there is a run stub/one already"),
+        ("train --resume own/stub/none", "there is no run 'own/stub/none'"),
+        ("train --resume own/stub/../stub/one", "there is no run"),
+        ("train --resume own/stub/one --seed 1", "a resumed run keeps its settings"),
+        ("train --resume own/stub/one --set epochs=9", "a resumed run keeps its settings"),
+        ("train classifier --resume own/stub/one", "own/stub/one is no run of 'classifier'"),
+        ("train --resume own/stub/one", "own/stub/one is finished. Only a stopped"),
+        ("train --resume own/stub/broken", "run.json is not readable JSON"),
         ("evaluate", "the following arguments are required: RUN"),
         ("evaluate nope", "there is no run 'nope'"),
         ("evaluate /etc/passwd", "there is no run '/etc/passwd'"),
-        ("evaluate own/vae/one --device tpu", "argument --device: invalid choice: 'tpu'"),
-        ("evaluate own/vae/broken", "run.json is not readable JSON"),
-        ("evaluate own/vae/bare", "weights.safetensors is missing"),
+        ("evaluate own/stub/one --device tpu", "argument --device: invalid choice: 'tpu'"),
+        ("evaluate own/stub/broken", "run.json is not readable JSON"),
+        ("evaluate own/stub/bare", "weights.safetensors is missing"),
         ("verify --device tpu", "argument --device: invalid choice: 'tpu'"),
         ("verify own", "unrecognized arguments: own"),
         ("data nope", "there is no data set 'nope'. The data sets are: mnist"),
-        ("publish own/vae/none", "there is no run"),
-        ("publish own/vae/stopped", "own/vae/stopped is stopped, not finished"),
-        ("publish own/vae/one --name A/B", "'A/B' is no name for a run"),
-        ("work own/vae/none", "there is no run"),
-        ("work own/vae/busy", "own/vae/busy is being trained by another process"),
+        ("publish own/stub/none", "there is no run"),
+        ("publish own/stub/stopped", "own/stub/stopped is stopped, not finished"),
+        ("publish own/stub/one --name A/B", "'A/B' is no name for a run"),
+        ("work own/stub/none", "there is no run"),
+        ("work own/stub/busy", "own/stub/busy is being trained by another process"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(
@@ -341,7 +341,7 @@ def test_a_device_that_is_not_on_this_machine(
 ):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     ship(store, finished)
-    train = ["train", "vae", "--data", "mnist-5k", "--name", "two"]
+    train = ["train", "stub", "--data", "mnist-5k", "--name", "two"]
     for words in (train, ["evaluate", finished.id], ["verify"]):
         assert main([*words, "--device", "cuda"]) == 2
         line = capsys.readouterr().err.strip()
@@ -352,14 +352,14 @@ def test_a_device_that_is_not_on_this_machine(
 
 def test_read_only_refuses_training(store: RunStore, tiny: str, capsys: Said, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("EPOCH_ATLAS_READONLY", "1")
-    assert main(["train", "vae", "--data", "mnist-5k"]) == 2
+    assert main(["train", "stub", "--data", "mnist-5k"]) == 2
     assert "training is switched off here. Unset EPOCH_ATLAS_READONLY to train." in capsys.readouterr().err
     assert store.list() == []
 
 
 def test_settings_that_are_wrong(store: RunStore, tiny: str, capsys: Said, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("EPOCH_ATLAS_THREADS", "many")
-    assert main(["train", "vae", "--data", "mnist-5k"]) == 2
+    assert main(["train", "stub", "--data", "mnist-5k"]) == 2
     assert "EPOCH_ATLAS_THREADS is 'many'" in capsys.readouterr().err
 
 
@@ -372,7 +372,7 @@ def test_a_runs_folder_that_cannot_be_written(
 ):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("EPOCH_ATLAS_RUNS", str(tmp_path / "file"))
-    assert main(["train", "vae", "--data", "mnist-5k"]) == 2
+    assert main(["train", "stub", "--data", "mnist-5k"]) == 2
     line = capsys.readouterr().err.strip()
     assert re.search(r"cannot be made \(.*\)\. Point EPOCH_ATLAS_RUNS at a folder that can be written\.$", line)
     assert "\n" not in line

@@ -1,7 +1,9 @@
 """Imports run one way, reading imports no torch, and nothing in the tree can run code from a file.
 
-``streamlit_app -> pages -> pages/_ui -> core``; inside core, ``experiments -> training, metrics, models, data``, and
-``charts`` stands apart. Read from the source: every import counts, also one inside a function.
+``streamlit_app -> pages -> pages/_ui -> core``. Inside core, from the top: commands, jobs, chapters, families, training,
+runs, data, charts, registry, options, settings, errors. A chapter never imports a chapter; ``log_probs`` may import
+``vaes``, otherwise no family imports another. What a page may read is free of torch by its file's name. Read from the
+source: every import counts, also one inside a function.
 """
 
 from __future__ import annotations
@@ -13,8 +15,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
+from core.registry import EXPERIMENTS
 from core.settings import ROOT
 
 SOURCES = sorted(
@@ -24,24 +25,46 @@ SOURCES = sorted(
 )
 OURS = ("core", "pages", "streamlit_app", "tests")
 
-# part of the project -> what it never imports, and where that is excused, why
-FORBIDDEN: dict[str, tuple[str, ...]] = {
-    "core": ("streamlit", "pages", "streamlit_app", "tests"),
-    "core.charts": ("torch", "torchvision", "core.experiments", "core.training", "core.models", "core.metrics"),
-    "core.data": ("torchvision", "core.models", "core.metrics", "core.training", "core.experiments", "core.charts"),
-    "core.metrics": ("core.training", "core.experiments", "core.charts", "core.cli", "core.commands"),
-    "core.models": ("core.training", "core.experiments", "core.charts", "core.cli", "core.commands"),
-    "core.training": ("core.experiments", "core.charts", "core.cli", "core.commands"),
-    "core.experiments": ("core.charts", "core.cli", "core.commands"),
-    "pages": ("streamlit_app", "tests", "core.cli", "core.commands"),
-    "pages._ui": ("torchvision",),
-    "streamlit_app": ("core.experiments", "torch", "tests"),
+# a package or module -> what it may import of core, with what lies below; the longest matching name counts
+GROUND = ("core.errors", "core.settings", "core.options", "core.words", "core.registry")
+DATA = (*GROUND, "core.data")
+RUNS = (*DATA, "core.runs")
+TRAINING = (*RUNS, "core.training")
+FAMILY = (*TRAINING, "core.charts")
+MAY: dict[str, tuple[str, ...]] = {
+    "core.errors": (),
+    "core.settings": ("core.errors",),
+    "core.options": ("core.errors",),
+    "core.words": ("core.errors",),
+    "core.registry": ("core.errors", "core.options"),
+    "core.charts": ("core.errors", "core.words", "core.charts"),
+    "core.data": DATA,
+    "core.runs": RUNS,
+    "core.training": TRAINING,
+    "core.jobs": (*TRAINING, "core.jobs"),
+    "core.families.classifiers": (*FAMILY, "core.families.classifiers"),
+    "core.families.vaes": (*FAMILY, "core.families.vaes"),
+    "core.families.log_probs": (*FAMILY, "core.families.vaes", "core.families.log_probs"),
+    "core.families": FAMILY,
+    "core.chapters": (*FAMILY, "core.families"),  # and itself: see below
+    "core.commands": ("core",),
+    "core.cli": (*GROUND, "core.commands"),
+    "core.__main__": ("core.cli",),
+    "pages": ("core", "pages"),
+    "streamlit_app": ("core.settings", "pages"),
+    "tests": ("core", "pages", "tests", "streamlit_app"),
+}
+NEVER = {  # of other people's packages
+    "core": ("streamlit",),
+    "core.charts": ("torch", "torchvision"),
+    "core.data": ("torchvision",),
+    "pages": ("torchvision", "core.cli", "core.commands"),
+    "streamlit_app": ("torch",),
 }
 
-# modules that run, when imported, without torch: a page that opens imports these
-READERS = ["core.configs", "core.options", "core.settings", "core.cli", "core.data", "core.runs.files"]
-READERS += ["core.runs.grids", "core.jobs.queue", "core.runs.recorder", "core.runs.store"]
-READERS += ["core.training.session"]
+# What a page may read is free of torch by name, transitively; so are the runs and the jobs as a whole.
+FREE_OF_TORCH = {"config", "story", "findings", "tables", "charts", "layers", "presets", "registry", "options", "words"}
+FREE_PACKAGES = ("core.runs", "core.jobs", "core.charts", "core.data", "core.cli", "core.training.session", "pages")
 
 # calls that run code found in a file or a text, or read a format that can hold some
 DANGEROUS = re.compile(
@@ -90,17 +113,65 @@ def test_there_is_something_to_look_at():
     assert {"streamlit_app", "core", "core.runs.store", "tests.test_imports"} <= names
 
 
-@pytest.mark.parametrize("part", FORBIDDEN)
-def test_imports_run_one_way(part: str):
+def owner(name: str) -> str:
+    """The entry of MAY that a module falls under."""
+    return max((part for part in MAY if within(name, part)), key=len, default="")
+
+
+def chapter_of(name: str) -> str | None:
+    """The chapter that a module belongs to."""
+    parts = name.split(".")
+    return parts[2] if parts[:2] == ["core", "chapters"] and len(parts) > 2 else None
+
+
+def allowed(name: str, imported: str) -> bool:
+    """Whether a module of ours may import another."""
+    if chapter_of(name) and chapter_of(imported):
+        return chapter_of(name) == chapter_of(imported)
+    # ``from core import settings`` also yields ``core``, which holds nothing
+    return imported == "core" or any(within(imported, one) for one in MAY[owner(name)])
+
+
+def test_imports_run_one_way():
+    modules = {name_of(file) for file in SOURCES}
+    assert {name for name in modules if not owner(name)} == {"core"}
     wrong = {
         f"{name_of(file)} imports {imported}"
         for file in SOURCES
+        if name_of(file) != "core"
+        for imported in imports(file)
+        if within(imported, "core") and imported in modules and not allowed(name_of(file), imported)
+    }
+    assert wrong == set()
+
+
+def test_packages_that_do_not_belong_somewhere_are_not_imported_there():
+    excused = {"core.data.download imports torchvision.datasets"}  # by name, when a download begins
+    wrong = {
+        f"{name_of(file)} imports {imported}"
+        for part, never in NEVER.items()
+        for file in SOURCES
         if within(name_of(file), part)
         for imported in imports(file)
-        if any(within(imported, one) for one in FORBIDDEN[part])
+        if any(within(imported, one) for one in never)
     }
-    excused = {"core.data.download imports torchvision.datasets"}  # by name, when a download begins
     assert wrong - excused == set()
+
+
+def test_a_chapters_widgets_belong_to_its_page_alone():
+    """``pages/_ui/<chapter>/`` is imported by that chapter's page and by nothing else."""
+    rooms = [path.name for path in (ROOT / "pages" / "_ui").iterdir()]
+    wrong = {
+        f"{name_of(file)} imports {imported}"
+        for file in SOURCES
+        if within(name_of(file), "pages")
+        for imported in imports(file)
+        for chapter in set(rooms) & EXPERIMENTS.keys()
+        if within(imported, f"pages._ui.{chapter}")
+        and not within(name_of(file), f"pages._ui.{chapter}")
+        and name_of(file) != f"pages.{chapter}"
+    }
+    assert wrong == set()
 
 
 def test_a_page_imports_no_other_page():
@@ -116,7 +187,17 @@ def test_a_page_imports_no_other_page():
     assert wrong == set()
 
 
-def test_pages_import_no_torch_when_they_open():
+def reader(name: str) -> bool:
+    """Whether a module must not import torch when it is imported itself."""
+    last = name.rpartition(".")[2]
+    return (
+        name == "streamlit_app"
+        or any(within(name, part) for part in FREE_PACKAGES)
+        or (within(name, "core") and last in FREE_OF_TORCH)
+    )
+
+
+def test_what_pages_read_imports_no_torch():
     """Torch may be imported inside a function, which a probe that the reader has opened calls."""
     by_name = {name_of(file): file for file in SOURCES}
 
@@ -131,8 +212,7 @@ def test_pages_import_no_torch_when_they_open():
                 if parent in by_name:
                     reached(parent, seen, name)
 
-    opened = [name for name in by_name if name == "streamlit_app" or within(name, "pages")]
-    for start in [*opened, *READERS]:
+    for start in filter(reader, by_name):
         seen: dict[str, str] = {}
         reached(start, seen, "")
         heavy = {
@@ -143,9 +223,10 @@ def test_pages_import_no_torch_when_they_open():
 
 def test_readers_of_runs_import_no_torch():
     """The same, in a process: what a page does when it opens leaves torch out of it."""
+    names = [name for name in map(name_of, SOURCES) if within(name, "core") and reader(name)]
     code = (
         "import importlib, sys\n"
-        f"for name in {READERS}: importlib.import_module(name)\n"
+        f"for name in {names}: importlib.import_module(name)\n"
         "from core.jobs.queue import queue, state\n"
         "from core.runs.store import RunStore\n"
         "for run in RunStore().list():\n"
@@ -161,9 +242,12 @@ def test_readers_of_runs_import_no_torch():
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("name", READERS)
-def test_the_readers_are_there(name: str):
-    assert name in {name_of(file) for file in SOURCES}
+def test_every_chapter_has_its_room():
+    """What the registry names is there: config, train, evaluate, and a page."""
+    for name in EXPERIMENTS:
+        room = ROOT / "core" / "chapters" / name
+        assert {file.stem for file in room.glob("*.py")} >= {"__init__", "config", "train", "evaluate"}, name
+        assert (ROOT / "pages" / f"{name}.py").is_file(), name
 
 
 def test_nothing_runs_code_from_a_file():

@@ -29,7 +29,7 @@ from core.training.session import work
 from tests import stub
 from tests.tools import config, fresh, until
 
-COMMAND = (sys.executable, str(Path(stub.__file__)), "work")
+COMMAND = (sys.executable, stub.SCRIPT, "work")
 
 
 class Held(Executor):
@@ -72,7 +72,7 @@ def status(run: Run) -> str:
 
 def held_up(run: Run, epochs: int = 2) -> Callable[[], bool]:
     """Whether the run is held up after that many epochs."""
-    return lambda: status(run) == "running" and state(run).done >= epochs
+    return lambda: status(run) == "running" and Run.read(run.path).meta["epochs_done"] >= epochs
 
 
 def process_of(run: Run) -> int:
@@ -81,7 +81,6 @@ def process_of(run: Run) -> int:
 
 def whole(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> tuple[pd.DataFrame, bytes]:
     """History without times, and final weights, of the same training here and uninterrupted."""
-    monkeypatch.setitem(sys.modules, f"core.experiments.{stub.NAME}", stub.module())
     run = fresh(store, "whole")
     assert work(run) == "finished"
     return outcome(run)
@@ -94,7 +93,7 @@ def outcome(run: Run) -> tuple[pd.DataFrame, bytes]:
 
 def test_submit_watch_stop_and_resume(store: RunStore, queue: JobQueue, hold: Path, monkeypatch: pytest.MonkeyPatch):
     """Two readers queue; one waits; both are stopped, one running, one waiting; both are resumed and finish."""
-    first, second = queue.submit("vae", config(), "first"), queue.submit("vae", config(seed=1))
+    first, second = queue.submit("stub", config(), "first"), queue.submit("stub", config(seed=1))
     assert status(second) == "queued"
     until(held_up(first))
     now = state(first)
@@ -137,7 +136,7 @@ def test_submit_watch_stop_and_resume(store: RunStore, queue: JobQueue, hold: Pa
 def test_a_killed_process_shows_as_interrupted_and_resumes(
     store: RunStore, queue: JobQueue, hold: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    run = queue.submit("vae", config())
+    run = queue.submit("stub", config())
     until(held_up(run))
     os.kill(process_of(run), signal.SIGKILL)
     until(lambda: status(run) == "interrupted")
@@ -156,14 +155,15 @@ def test_a_killed_process_shows_as_interrupted_and_resumes(
 
 APP = """
 import sys
-from core.configs import EXPERIMENTS
+from core.registry import register
+from tests import stub
 from core.jobs.executor import DaemonExecutor
 from core.jobs.queue import JobQueue
 
 queue = JobQueue(DaemonExecutor(1), sys.argv[1:])
-config = EXPERIMENTS["vae"].config(data="mnist-5k", epochs=4)
+config = register(stub.ENTRY).config(data="mnist-5k", epochs=4)
 for name in ("running", "waiting"):
-    queue.submit("vae", config, name)
+    queue.submit("stub", config, name)
 print("submitted", flush=True)
 sys.stdin.read()
 """
@@ -177,7 +177,7 @@ def test_a_training_outlives_the_app_and_a_waiting_job_does_not_get_lost(
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as app:
         assert app.stdout is not None
         assert app.stdout.readline() == b"submitted\n"
-        running, waiting = store.get("own/vae/running"), store.get("own/vae/waiting")
+        running, waiting = store.get("own/stub/running"), store.get("own/stub/waiting")
         until(held_up(running))
         assert status(waiting) == "queued"
         assert [run.id for run in queue.active()] == [running.id, waiting.id]  # this app sees the other's jobs
@@ -193,7 +193,7 @@ def test_a_training_outlives_the_app_and_a_waiting_job_does_not_get_lost(
 
 
 def test_stop_is_heard_while_the_process_starts(queue: JobQueue):
-    run = queue.submit("vae", config(epochs=400))
+    run = queue.submit("stub", config(epochs=400))
     queue.stop(run.id)
     until(lambda: status(run) == "stopped")
     until(lambda: not (run.path / "stop").exists())
@@ -203,7 +203,7 @@ def test_stop_is_heard_while_the_process_starts(queue: JobQueue):
 def test_another_apps_waiting_job_is_stopped_by_its_file(store: RunStore, queue: JobQueue):
     """This app cannot cancel what another has queued, but leaves a stop file, which its process will find."""
     other = JobQueue(Held(), COMMAND)
-    run = other.submit("vae", config())
+    run = other.submit("stub", config())
     queue.stop(run.id)
     assert state(run) == JobState("queued", 0.0, 4, None, "stopping")
     future, call = other._executor.calls[0]  # type: ignore[union-attr]
@@ -218,7 +218,7 @@ def test_another_apps_waiting_job_is_stopped_by_its_file(store: RunStore, queue:
 
 def submitted(command: tuple[str, ...]) -> Run:
     executor = DaemonExecutor(1)
-    run = JobQueue(executor, command).submit("vae", config())
+    run = JobQueue(executor, command).submit("stub", config())
     executor.shutdown()
     return run
 
@@ -264,7 +264,7 @@ def test_a_dask_scheduler_that_is_not_there(store: RunStore, monkeypatch: pytest
     monkeypatch.setattr("core.jobs.executor.CONNECT_S", 0.2)
     monkeypatch.setenv("EPOCH_ATLAS_DASK", "tcp://127.0.0.1:9")
     with pytest.raises(JobError, match="the Dask scheduler 'tcp://127.0.0.1:9' does not answer"):
-        JobQueue(command=COMMAND).submit("vae", config())
+        JobQueue(command=COMMAND).submit("stub", config())
     assert store.list() == []
 
 
@@ -274,7 +274,7 @@ def test_jobs_on_dask(store: RunStore, monkeypatch: pytest.MonkeyPatch, hold: Pa
     with distributed.LocalCluster(protocol="tcp", **options) as cluster:
         monkeypatch.setenv("EPOCH_ATLAS_DASK", cluster.scheduler_address)
         queue = JobQueue(command=COMMAND)
-        first, second = queue.submit("vae", config(), "first"), queue.submit("vae", config(), "second")
+        first, second = queue.submit("stub", config(), "first"), queue.submit("stub", config(), "second")
         until(held_up(first))
         assert status(second) == "queued"
         queue.stop(second.id)

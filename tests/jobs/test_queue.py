@@ -49,7 +49,7 @@ def idle(store: RunStore) -> JobQueue:
 def test_read_only_refuses(store: RunStore, idle: JobQueue, monkeypatch: pytest.MonkeyPatch):
     run = mark(fresh(store), status="stopped")
     monkeypatch.setenv("EPOCH_ATLAS_READONLY", "1")
-    for ask in (lambda: idle.submit("vae", config()), lambda: idle.resume(run.id)):
+    for ask in (lambda: idle.submit("stub", config()), lambda: idle.resume(run.id)):
         with pytest.raises(JobError, match="training is switched off here"):
             ask()
     assert [one.id for one in store.list()] == [run.id]
@@ -58,20 +58,20 @@ def test_read_only_refuses(store: RunStore, idle: JobQueue, monkeypatch: pytest.
 def test_too_many_epochs(store: RunStore, idle: JobQueue, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("EPOCH_ATLAS_MAX_EPOCHS", "3")
     with pytest.raises(JobError, match="4 epochs are more than this deployment trains. Ask for at most 3"):
-        idle.submit("vae", config())
-    idle.submit("vae", config(epochs=3))
+        idle.submit("stub", config())
+    idle.submit("stub", config(epochs=3))
     with pytest.raises(JobError, match="4 epochs are more"):
         idle.resume(mark(fresh(store), status="stopped").id)
 
 
 def test_a_full_queue(store: RunStore, idle: JobQueue, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("EPOCH_ATLAS_MAX_QUEUE", "2")
-    first = idle.submit("vae", config())
-    JobQueue(Held()).submit("vae", config())  # another app's counts too
+    first = idle.submit("stub", config())
+    JobQueue(Held()).submit("stub", config())  # another app's counts too
     with pytest.raises(JobError, match="2 trainings are queued or running already. Wait until one ends"):
-        idle.submit("vae", config())
+        idle.submit("stub", config())
     idle.stop(first.id)
-    idle.submit("vae", config())
+    idle.submit("stub", config())
 
 
 def test_two_readers_at_once_never_overfill_the_queue(store: RunStore, idle: JobQueue, monkeypatch: pytest.MonkeyPatch):
@@ -81,7 +81,7 @@ def test_two_readers_at_once_never_overfill_the_queue(store: RunStore, idle: Job
     def reader() -> None:
         start.wait(30)
         try:
-            taken.append(idle.submit("vae", config()).id)
+            taken.append(idle.submit("stub", config()).id)
         except JobError as error:
             refused.append(error)
 
@@ -97,23 +97,23 @@ def test_missing_data(store: RunStore, idle: JobQueue, tmp_path: Path, monkeypat
     monkeypatch.setenv("EPOCH_ATLAS_DATA", str(tmp_path / "nothing"))
     assert not data.availability("mnist").ready
     with pytest.raises(JobError, match="mnist is not on this machine: downloads 11 MB. Run python -m core data mnist"):
-        idle.submit("vae", config(data="mnist"))
+        idle.submit("stub", config(data="mnist"))
     assert store.list() == []
 
 
 def test_a_config_of_another_experiment(idle: JobQueue):
-    with pytest.raises(ConfigError, match="classifier does not take a VAEConfig"):
+    with pytest.raises(ConfigError, match="classifier does not take a StubConfig"):
         idle.submit("classifier", config())
     with pytest.raises(ConfigError, match="there is no experiment 'nope'"):
         idle.submit("nope", config())
 
 
 def test_a_name_that_is_taken_or_none(store: RunStore, idle: JobQueue):
-    idle.submit("vae", config(), "mine")
-    with pytest.raises(RunError, match="there is a run vae/mine already"):
-        idle.submit("vae", config(), "mine")
+    idle.submit("stub", config(), "mine")
+    with pytest.raises(RunError, match="there is a run stub/mine already"):
+        idle.submit("stub", config(), "mine")
     with pytest.raises(RunError, match="is no name for a run"):
-        idle.submit("vae", config(), "../mine")
+        idle.submit("stub", config(), "../mine")
     assert len(idle.active()) == 1
 
 
@@ -138,18 +138,18 @@ def test_what_cannot_be_stopped(store: RunStore, idle: JobQueue):
 def test_ids_that_are_none(idle: JobQueue):
     for ask in (idle.stop, idle.resume):
         with pytest.raises(RunError, match="there is no run"):
-            ask("own/vae/../x")
+            ask("own/stub/../x")
 
 
 def test_shipped_runs_are_left_alone(store: RunStore, idle: JobQueue):
     run = mark(fresh(store), status="running")
-    target = store.roots[SHIPPED] / "vae" / "one"
+    target = store.roots[SHIPPED] / "stub" / "one"
     target.parent.mkdir(parents=True)
     run.path.rename(target)
     with pytest.raises(JobError, match="ships with the project"):
-        idle.resume("shipped/vae/one")
+        idle.resume("shipped/stub/one")
     with pytest.raises(JobError, match="Only a queued or running training"):
-        idle.stop("shipped/vae/one")
+        idle.stop("shipped/stub/one")
     assert idle.active() == []
 
 
@@ -158,8 +158,8 @@ def test_an_executor_that_takes_nothing_leaves_a_resumable_run(store: RunStore):
     executor.shutdown()
     queue = JobQueue(executor)
     with pytest.raises(JobError, match="could not be queued"):
-        queue.submit("vae", config(), "one")
-    assert state(store.get("own/vae/one")).resumable
+        queue.submit("stub", config(), "one")
+    assert state(store.get("own/stub/one")).resumable
 
 
 def test_one_app_queues_a_run_once(store: RunStore, idle: JobQueue):
@@ -172,7 +172,7 @@ def test_one_app_queues_a_run_once(store: RunStore, idle: JobQueue):
 def test_a_run_deleted_while_it_trains_troubles_nobody(store: RunStore, idle: JobQueue):
     import shutil
 
-    run = idle.submit("vae", config())
+    run = idle.submit("stub", config())
     shutil.rmtree(run.path)
     future, _ = idle._executor.calls[0]  # type: ignore[union-attr]
     future.set_running_or_notify_cancel()

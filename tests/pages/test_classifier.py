@@ -130,7 +130,7 @@ def test_the_page_script_imports_no_torch():
     import subprocess
 
     code = (
-        "import sys, core.families.classifiers.charts, core.families.classifiers.findings, core.families.classifiers.layers; "
+        "import sys; from core.families.classifiers import charts, findings, layers; "
         "import pages._ui.classifier.parts; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False).returncode == 0

@@ -21,8 +21,7 @@ from PIL import Image
 from core.errors import RunError
 from core.runs.recorder import Recorder
 from core.runs.store import OWN, SHIPPED, TICKET, Run, RunStore
-from core.training.session import mark, store_evaluation
-from tests import stub
+from core.training.session import Evaluation, mark, store_evaluation
 from tests.tools import change, config, fresh
 
 
@@ -35,7 +34,7 @@ def run(store: RunStore) -> Run:
     recorder.log(2, 8, train_loss=float("nan"), validation_loss=float("inf"))
     recorder.grid(1, np.arange(2 * 3 * 4 * 5, dtype=np.uint8).reshape(2, 3, 4, 5))
     recorder.grid(10, np.zeros((1, 1, 4, 5, 3), np.uint8), "colours")
-    store_evaluation(recorder, stub.Evaluation({"accuracy": 0.5}, {"per_digit": pd.DataFrame({"digit": [0, 1]})}))
+    store_evaluation(recorder, Evaluation({"accuracy": 0.5}, {"per_digit": pd.DataFrame({"digit": [0, 1]})}))
     (run.path / "snapshots").mkdir()
     for epoch in (10, 2):
         (run.path / f"snapshots/{epoch}.safetensors").write_bytes(b"")
@@ -44,7 +43,7 @@ def run(store: RunStore) -> Run:
 
 def test_round_trip(store: RunStore, run: Run):
     read = store.get(run.id)
-    assert (read.id, read.experiment, read.name, read.status) == ("own/vae/one", "vae", "one", "stopped")
+    assert (read.id, read.experiment, read.name, read.status) == ("own/stub/one", "stub", "one", "stopped")
     assert read.config == config(seed=3)
     assert read.metrics == {"accuracy": 0.5}
     history = read.history()
@@ -86,7 +85,7 @@ def test_the_digest_changes_when_the_run_does(store: RunStore, run: Run):
         ("schema", 2, "its schema is 2"),
         ("schema", None, "its schema is None"),
         ("experiment", "nope", "there is no experiment 'nope'"),
-        ("experiment", ["vae"], "'experiment' is missing or of the wrong kind"),
+        ("experiment", ["stub"], "'experiment' is missing or of the wrong kind"),
         ("config", [], "'config' is missing or of the wrong kind"),
         ("config", {"epochs": 0}, "its config does not fit: epochs = 0 is not allowed"),
         ("config", {"epochs": 10**400}, "its config does not fit"),
@@ -235,14 +234,24 @@ def test_any_damage_to_any_file_is_a_run_error(run: Run, data: st.DataObject):
 @pytest.mark.parametrize(
     "run_id",
     [
-        *("", "/", "own", "own/vae", "own/vae/", "own/vae/..", "own/vae/../vae/one", "own//vae/one", "../own/vae/one"),
         *(
-            "own/vae/one/",
-            "own/vae/one\x00",
+            "",
+            "/",
+            "own",
+            "own/stub",
+            "own/stub/",
+            "own/stub/..",
+            "own/stub/../stub/one",
+            "own//stub/one",
+            "../own/stub/one",
+        ),
+        *(
+            "own/stub/one/",
+            "own/stub/one\x00",
             "OWN/VAE/ONE",
-            "own/vae/one/run.json",
+            "own/stub/one/run.json",
             "/etc/passwd",
-            "own/vae/" + "a" * 9999,
+            "own/stub/" + "a" * 9999,
         ),
     ],
 )
@@ -275,11 +284,11 @@ def test_kinds_that_are_no_kinds(run: Run, kind: str):
 
 def test_an_experiment_that_is_none_lists_nothing(store: RunStore, run: Run):
     assert store.list("..") == []
-    assert [one.id for one in store.list("vae")] == [run.id]
+    assert [one.id for one in store.list("stub")] == [run.id]
 
 
 def test_names_are_taken_once(store: RunStore, run: Run):
-    with pytest.raises(RunError, match="there is a run vae/one already"):
+    with pytest.raises(RunError, match="there is a run stub/one already"):
         fresh(store, "one")
     assert store.get(run.id).metrics == {"accuracy": 0.5}
     assert [path.name for path in run.path.parent.iterdir()] == ["one"]  # no draft is left
@@ -290,8 +299,8 @@ def test_links_are_refused(store: RunStore, run: Run, tmp_path: Path):
     shutil.copytree(run.path, elsewhere)
     (run.path.parent / "linked").symlink_to(elsewhere, target_is_directory=True)
     with pytest.raises(RunError, match=r"linked is a link"):
-        store.get("own/vae/linked")
-    store.delete("own/vae/linked")  # the link goes, what it points at stays
+        store.get("own/stub/linked")
+    store.delete("own/stub/linked")  # the link goes, what it points at stays
     assert (elsewhere / "run.json").exists()
 
     for name in ("run.json", "history.csv", "samples"):
@@ -314,9 +323,9 @@ def test_a_pipe_does_not_hang_a_reader(store: RunStore, run: Run):
 
 def test_odd_files_beside_the_runs_are_passed_over(store: RunStore, run: Run):
     root = store.roots[OWN]
-    (root / "vae" / "notes.txt").write_text("")
-    (root / "vae" / ".hidden").mkdir()
-    (root / "vae" / "Über").mkdir()
+    (root / "stub" / "notes.txt").write_text("")
+    (root / "stub" / ".hidden").mkdir()
+    (root / "stub" / "Über").mkdir()
     (root / "nonsense").mkdir()
     (root / "classifier").write_text("a file where a folder should be")
     for name in ("01.png", "x.png", "٣.png", "-1.png", "99999999.png"):
@@ -328,20 +337,20 @@ def test_odd_files_beside_the_runs_are_passed_over(store: RunStore, run: Run):
 
 def test_a_run_in_the_wrong_folder(store: RunStore, run: Run):
     shutil.copytree(run.path, store.roots[OWN] / "classifier" / "one")
-    with pytest.raises(RunError, match="it is of experiment 'vae', not 'classifier'"):
+    with pytest.raises(RunError, match="it is of experiment 'stub', not 'classifier'"):
         store.get("own/classifier/one")
 
 
 def test_order_shipped_first_then_own_newest_first(store: RunStore):
     for name, created in (("old", "2024-01-01T00:00:00+00:00"), ("new", "2025-01-01T00:00:00+00:00")):
         change(fresh(store, name), created=created)
-    shipped = store.roots[SHIPPED] / "vae" / "mnist"
-    shutil.copytree(store.get("own/vae/old").path, shipped)
-    assert [one.id for one in store.list()] == ["shipped/vae/mnist", "own/vae/new", "own/vae/old"]
-    assert store.find("vae/mnist").shipped
-    shutil.copytree(shipped, store.roots[OWN] / "vae" / "mnist")
-    assert not store.find("vae/mnist").shipped  # one's own wins
-    assert store.find("shipped/vae/mnist").shipped
+    shipped = store.roots[SHIPPED] / "stub" / "mnist"
+    shutil.copytree(store.get("own/stub/old").path, shipped)
+    assert [one.id for one in store.list()] == ["shipped/stub/mnist", "own/stub/new", "own/stub/old"]
+    assert store.find("stub/mnist").shipped
+    shutil.copytree(shipped, store.roots[OWN] / "stub" / "mnist")
+    assert not store.find("stub/mnist").shipped  # one's own wins
+    assert store.find("shipped/stub/mnist").shipped
 
 
 def test_one_damaged_run_does_not_hide_the_others(store: RunStore):
@@ -354,10 +363,10 @@ def test_one_damaged_run_does_not_hide_the_others(store: RunStore):
 
 
 def test_deleting(store: RunStore, run: Run):
-    shipped = store.roots[SHIPPED] / "vae" / "mnist"
+    shipped = store.roots[SHIPPED] / "stub" / "mnist"
     shutil.copytree(run.path, shipped)
     with pytest.raises(RunError, match="ships with the project"):
-        store.delete("shipped/vae/mnist")
+        store.delete("shipped/stub/mnist")
     store.delete(run.id)
     assert not run.path.exists()
     assert list(run.path.parent.iterdir()) == []

@@ -20,7 +20,7 @@ from core.runs.store import Run, RunStore
 from core.training import loop
 from core.training.loop import STREAMS, IndexBatches, fit, seeded, shown_epochs
 from core.training.weights import flatten, load_tensors
-from tests.stub import BATCH, N, Regression
+from tests.stub.train import BATCH, N, Regression
 from tests.tools import fresh
 
 EPOCHS = 5

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import sys
 import threading
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,16 +15,15 @@ from core.runs.locks import Lock, held
 from core.runs.store import LOCK, SHIPPED, Run, RunStore
 from core.training import session
 from core.training.session import Evaluation, fresh_name, mark, resolve_device, work
-from tests import stub
+from tests.stub import train
+from tests.stub.evaluate import evaluate as whole
 from tests.tools import config, fresh, until
 
 
-def experiment_with(monkeypatch: pytest.MonkeyPatch, **functions: Any) -> ModuleType:
-    """The tiny experiment with some of its functions replaced."""
-    made = stub.module()
-    made.__dict__.update(functions)
-    monkeypatch.setitem(sys.modules, f"core.experiments.{stub.NAME}", made)
-    return made
+def experiment_with(monkeypatch: pytest.MonkeyPatch, **functions: Any) -> None:
+    """Replace some functions of the tiny chapter: each has the name of its module."""
+    for name, function in functions.items():
+        monkeypatch.setattr(f"tests.stub.{name}.{name}", function)
 
 
 def names(run: Run) -> set[str]:
@@ -74,11 +71,11 @@ def test_an_ended_run_is_not_trained_again(store: RunStore, tiny: str, status: s
 
 def test_a_shipped_run_is_not_trained(store: RunStore, tiny: str):
     run = fresh(store)
-    target = store.roots[SHIPPED] / "vae" / "one"
+    target = store.roots[SHIPPED] / "stub" / "one"
     target.parent.mkdir(parents=True)
     run.path.rename(target)
     with pytest.raises(RunError, match="ships with the project"):
-        work(store.get("shipped/vae/one"))
+        work(store.get("shipped/stub/one"))
 
 
 def test_a_crash_is_written_down_and_raised(store: RunStore, monkeypatch: pytest.MonkeyPatch):
@@ -110,11 +107,11 @@ def test_a_failed_run_resumes(store: RunStore, monkeypatch: pytest.MonkeyPatch):
     def crash(*_: object) -> Evaluation:
         raise ZeroDivisionError
 
-    made = experiment_with(monkeypatch, evaluate=crash)
+    experiment_with(monkeypatch, evaluate=crash)
     run = fresh(store)
     with pytest.raises(ZeroDivisionError):
         work(run)
-    made.evaluate = stub.evaluate  # type: ignore[attr-defined]
+    monkeypatch.undo()
     assert work(run) == "finished"
     run = store.get(run.id)
     assert run.meta["reason"] is None
@@ -134,12 +131,11 @@ def test_a_metric_that_is_not_finite_fails_the_run_and_leaves_it_readable(
 
 
 def test_a_diverged_run_ends_without_metrics(store: RunStore, monkeypatch: pytest.MonkeyPatch):
-    class Diverging(stub.Regression):
+    class Diverging(train.Regression):
         def validate(self, epoch: int) -> dict[str, float]:
             return {"validation_loss": math.nan}
 
-    monkeypatch.setattr(stub, "Regression", Diverging)
-    experiment_with(monkeypatch)
+    monkeypatch.setattr(train, "Regression", Diverging)
     run = fresh(store)
     assert work(run) == "diverged"
     run = store.get(run.id)
@@ -167,7 +163,7 @@ def test_a_stop_during_the_evaluation_is_heard_and_only_that_is_done_again(
         if len(calls) == 1:
             (run.path / "stop").touch()
             until(lambda: False)  # until it is interrupted
-        return stub.evaluate(run, device)
+        return whole(run, device)
 
     experiment_with(monkeypatch, evaluate=endless)
     run = fresh(store)
@@ -184,14 +180,13 @@ def test_a_stop_that_the_loop_hears_interrupts_nothing(store: RunStore, monkeypa
     interrupted = []
     monkeypatch.setattr(session._thread, "interrupt_main", lambda: interrupted.append(True))
 
-    class Stopping(stub.Regression):
+    class Stopping(train.Regression):
         def step(self, batch: Any, generator: Any) -> Any:
             if self.done >= 2:
                 recorder_path.joinpath("stop").touch()
             return super().step(batch, generator)
 
-    monkeypatch.setattr(stub, "Regression", Stopping)
-    experiment_with(monkeypatch)
+    monkeypatch.setattr(train, "Regression", Stopping)
     run = fresh(store)
     recorder_path = run.path
     assert work(run) == "stopped"
@@ -225,7 +220,7 @@ def test_the_heart_beats_while_nothing_is_reported(store: RunStore, monkeypatch:
             return len(beats) >= 3
 
         until(third_beat)
-        return stub.evaluate(run, device)
+        return whole(run, device)
 
     experiment_with(monkeypatch, evaluate=slow)
     assert work(fresh(store)) == "finished"

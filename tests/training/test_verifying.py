@@ -94,7 +94,7 @@ def test_a_published_run_is_the_run_without_what_is_private(store: RunStore, fin
     for name in ("job.log", "ticket", "resume-2.safetensors", "resume.json", ".run.json.1.abc.tmp"):
         (finished.path / name).write_bytes(b"")
     shipped = publish(store, finished)
-    assert shipped.id == "shipped/vae/mnist-5k"
+    assert shipped.id == "shipped/stub/mnist-5k"
     assert {path.name for path in shipped.path.iterdir()} == {
         *("run.json", "history.csv", "weights.safetensors", "snapshots", "samples", "tables")
     }
@@ -110,7 +110,7 @@ def test_a_published_run_is_the_run_without_what_is_private(store: RunStore, fin
 def test_only_finished_runs_are_published(store: RunStore, finished: Run, status: str):
     with pytest.raises(RunError, match=f"is {status}, not finished"):
         publish(store, mark(finished, status=status))
-    assert not (store.roots[SHIPPED] / "vae").exists()
+    assert not (store.roots[SHIPPED] / "stub").exists()
 
 
 def test_a_published_name_is_taken_once(store: RunStore, finished: Run):
@@ -118,7 +118,7 @@ def test_a_published_name_is_taken_once(store: RunStore, finished: Run):
     with pytest.raises(RunError, match="is there already"):
         publish(store, finished, "mine")
     with pytest.raises(RunError, match="ships already"):
-        publish(store, store.get("shipped/vae/mine"), "other")
+        publish(store, store.get("shipped/stub/mine"), "other")
     for name in ("..", "a/b", ""):
         with pytest.raises(RunError, match="is no name for a run"):
             publish(store, finished, name)
@@ -132,7 +132,7 @@ def test_a_file_of_another_kind_or_a_link_does_not_ship(store: RunStore, finishe
     (finished.path / "tables" / "secret.csv").symlink_to(tmp_path)
     with pytest.raises(RunError, match=r"secret\.csv"):
         publish(store, finished)
-    assert not (store.roots[SHIPPED] / "vae").exists()
+    assert not (store.roots[SHIPPED] / "stub").exists()
 
 
 def test_a_damaged_run_is_not_published(store: RunStore, finished: Run):

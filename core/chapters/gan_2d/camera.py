@@ -88,7 +88,7 @@ class Camera:
         }
 
     def measures(self) -> dict[str, float]:
-        """Return the measures of this moment: those of ``core.chapters.gan_2d.clouds.compare``, and of the discriminator.
+        """Return the measures of this moment: those of ``gan_2d.clouds.compare``, and of the discriminator.
 
         ``arrow`` is the mean length of the gradient arrows, ``undecided`` the share of the square where the
         discriminator cannot tell, ``level_real`` and ``level_generated`` its mean level on each set, ``spread`` the

@@ -1,7 +1,7 @@
 """What a classifier's tables say, in sentences computed from them. Imports no torch: pages read it.
 
-The tables are the ones that ``core.families.classifiers.task.evaluate`` stores; every function takes rows of one epoch and
-one split unless it says otherwise.
+The tables are those of ``core.families.classifiers.tables``; every function takes rows of one epoch and one split
+unless it says otherwise.
 """
 
 from __future__ import annotations

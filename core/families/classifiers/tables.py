@@ -23,7 +23,7 @@ def tables(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> dict[str,
     Returns
     -------
     dict of str to DataFrame
-        ``measures``: one row ``n, loss, accuracy, confidence, ece`` (means; see ``core.families.classifiers.measures``).
+        ``measures``: one row ``n, loss, accuracy, confidence, ece`` (means; see ``classifiers.measures``).
         ``confusion``: ``label, predicted, count``, one row per pair of classes that occurs.
         ``per_class``: ``label, precision, recall, f1, support``.
         ``calibration``: ``low, high, count, confidence, accuracy``, one row per bin that is not empty.

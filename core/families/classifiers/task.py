@@ -160,6 +160,7 @@ def logits_of(
 
 
 def config_of(run: Run) -> ClassifierConfig:
+    """Return the run's config; RunError if it is no run of a classifier."""
     if not isinstance(run.config, ClassifierConfig):
         raise run.broken("run.json", "it is no run of the classifier")
     return run.config

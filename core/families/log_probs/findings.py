@@ -1,6 +1,6 @@
 """What the tables of the log-probability and latents chapters say, in sentences computed from them. No torch here.
 
-Tables are those that ``core.chapters.log_probability.train`` and ``core.chapters.latent_vae.train`` store; values in nats.
+Tables are those of ``core.families.log_probs.tables``; values in nats.
 """
 
 from __future__ import annotations

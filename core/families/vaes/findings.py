@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from core.data import DATASETS
+from core.families.vaes.config import VAEConfig
 from core.families.vaes.tables import gap_at_equal_shares
+from core.runs.store import Run
 
 UNUSED_NATS = 0.01  # a latent dimension with less KL than this carries nothing about the image
 SHARES_THAT_COUNT = 0.02  # nats: below this the classes' shares do not change the gap as it is written
@@ -191,4 +194,20 @@ def neighbours_sentence(points: pd.DataFrame) -> str:
     return (
         f"No label was used in training, yet for {share:.1%} of the images on the map the nearest neighbour "
         "in latent space is of the same class."
+    )
+
+
+def held_out_split(run: Run) -> str:
+    """Return the split of the reported figures: test where the data set has one."""
+    return "test" if "test" in DATASETS[run.config.data].sizes else "validation"
+
+
+def comparable(run: Run) -> bool:
+    """Whether the reports' figures are of the same exercise: MNIST, Gaussian likelihood, sigma 0.4."""
+    config = run.config
+    return (
+        isinstance(config, VAEConfig)
+        and config.data == "mnist"
+        and config.likelihood == "gaussian"
+        and config.sigma == 0.4
     )

@@ -190,6 +190,7 @@ def load_vae(run: Run, epoch: int | None = None, device: str = "cpu") -> VAE:
 
 
 def config_of(run: Run) -> VAEConfig:
+    """Return the run's config; RunError if it is no run of a VAE."""
     if not isinstance(run.config, VAEConfig):
         raise run.broken("run.json", "it is no run of a VAE")
     return run.config

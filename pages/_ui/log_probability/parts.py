@@ -16,6 +16,7 @@ from core.data.images import from_drawing
 from core.families.log_probs import charts, findings
 from core.families.log_probs.tables import extremes as extremes_of
 from core.families.log_probs.tables import typical as typical_of
+from core.families.vaes.findings import comparable, held_out_split
 from core.runs.store import Run
 from pages._ui.controls import links
 from pages._ui.controls.draw import draw
@@ -40,17 +41,6 @@ BENCHMARK_COMMAND = (
     "kl_warmup=10 batch_size=128 averaging=0.9995 samples=5000 train_images=500 validation_images=500 ais_images=1 "
     "ais_temperatures=300"
 )
-
-
-def held_out_split(run: Run) -> str:
-    """Return the split of the reported figures: test where the data set has one."""
-    return "test" if "test" in DATASETS[run.config.data].sizes else "validation"
-
-
-def comparable(run: Run) -> bool:
-    """Whether the reports' figures are of the same exercise: MNIST, Gaussian likelihood, sigma 0.4."""
-    config = run.config
-    return config.data == "mnist" and config.likelihood == "gaussian" and config.sigma == 0.4
 
 
 def digit_table(run: Run, split: str, epoch_values: dict[int, float]) -> pd.DataFrame:

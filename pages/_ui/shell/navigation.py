@@ -17,7 +17,7 @@ GROUPS = (
     "Workshop",
 )
 PAGES = settings.ROOT / "pages"
-ICON = str(PAGES / "_ui" / "icon.svg")
+ICON = str(PAGES / "_ui" / "shell" / "icon.svg")
 
 _navigated = False
 

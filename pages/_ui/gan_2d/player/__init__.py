@@ -24,7 +24,7 @@ from core.errors import DataError
 
 LAYERS = ("field", "real", "generated", "arrows", "manifold")
 SPEEDS = (5, 10, 20, 30, 60)
-CRITIC_SCALE = 0.25  # as in core/training/gan2d_losses.py, which needs torch
+CRITIC_SCALE = 0.25  # as in core/chapters/gan_2d/losses.py, which needs torch
 _HERE = Path(__file__).parent
 
 

@@ -1,42 +1,24 @@
-"""A whole experiment in miniature, standing in for ``vae``: it trains in milliseconds and uses everything the loop has.
-
-Batch normalisation and dropout, two optimisers (Adam, and SGD with momentum under a schedule), noise in validation,
-grids and snapshots. Run as a script it is ``python -m core``, with that experiment.
-
-``STUB_HOLD`` may name a file that holds the training up before the epoch whose number the file holds, until the file
-is gone or a stop is asked for; epoch 0 stands for the evaluation, which hears no stop by itself.
-"""
+"""Training of the tiny chapter."""
 
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import torch
 from torch import nn
 
-ROOT = Path(__file__).resolve().parents[2]
-if __name__ == "__main__":
-    sys.path[0] = str(ROOT)
+from core.runs.recorder import Recorder
+from core.training.loop import IndexBatches, Task, fit, seeded
+from core.training.schedules import set_rate, warmup_cosine
+from tests.stub.config import StubConfig
 
-from core.options import Config  # noqa: E402  # after the path, as a script
-from core.runs.recorder import Recorder  # noqa: E402
-from core.runs.store import Run  # noqa: E402
-from core.training.loop import IndexBatches, Task, fit, seeded  # noqa: E402
-from core.training.schedules import set_rate, warmup_cosine  # noqa: E402
-from core.training.session import Evaluation  # noqa: E402
-from core.training.weights import load_weights  # noqa: E402
-
-NAME = "vae"  # the registered experiment whose module this replaces
 N, BATCH = 60, 16
-TOLERANCES = {"": 1e-6}
 
 
-def build(config: Config) -> dict[str, nn.Module]:
+def build(config: StubConfig) -> dict[str, nn.Module]:
     """The modules, initialised from the config's seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeded(config.seed, "init").initial_seed())
@@ -52,7 +34,7 @@ def points() -> tuple[torch.Tensor, torch.Tensor]:
 class Regression(Task):
     """A small regression."""
 
-    def __init__(self, config: Config, epochs: int) -> None:
+    def __init__(self, config: StubConfig, epochs: int) -> None:
         modules = build(config)
         adam = torch.optim.Adam(modules["body"].parameters(), 1e-2, fused=True)
         sgd = torch.optim.SGD(modules["head"].parameters(), 1e-2, momentum=0.9)
@@ -94,7 +76,7 @@ def hold(recorder_path: Path, epoch: int) -> None:
         threading.Event().wait(0.005)
 
 
-def train(config: Config, recorder: Recorder) -> str:
+def train(config: StubConfig, recorder: Recorder) -> str:
     task = Regression(config, config.epochs)
     plain = task.batches
 
@@ -104,30 +86,3 @@ def train(config: Config, recorder: Recorder) -> str:
 
     task.batches = batches  # type: ignore[method-assign]
     return fit(task, recorder, epochs=config.epochs, seed=config.seed, snapshot_epochs=[1, 3])
-
-
-def evaluate(run: Run, device: str = "cpu") -> Evaluation:
-    import pandas as pd
-
-    hold(run.path, 0)
-    modules = build(run.config)
-    load_weights(run, modules)
-    x, y = points()
-    with torch.inference_mode():
-        error = (modules["head"](modules["body"](x)) - y).squeeze(1)
-    table = pd.DataFrame({"point": range(N), "error": error.numpy()})
-    return Evaluation({"test_elbo_nats": -float((error**2).mean())}, {"errors": table})
-
-
-def module() -> ModuleType:
-    """This experiment as a module of the registry."""
-    made = ModuleType(f"core.experiments.{NAME}")
-    made.__dict__.update(train=train, evaluate=evaluate, build=build, TOLERANCES=TOLERANCES)
-    return made
-
-
-if __name__ == "__main__":
-    from core.cli import main
-
-    sys.modules[f"core.experiments.{NAME}"] = module()
-    sys.exit(main())

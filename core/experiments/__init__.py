@@ -1,1 +1,0 @@
-"""One module per chapter: ``train`` and ``evaluate``."""

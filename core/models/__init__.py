@@ -1,1 +1,0 @@
-"""Network modules, one file per family."""
