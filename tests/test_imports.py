@@ -1,9 +1,9 @@
 """Imports run one way, reading imports no torch, and nothing in the tree can run code from a file.
 
-``streamlit_app -> pages -> pages/_ui -> core``. Inside core, from the top: commands, jobs, chapters, families, training,
-runs, data, charts, registry, options, settings, errors. A chapter never imports a chapter; ``log_probs`` may import
-``vaes``, otherwise no family imports another. What a page may read is free of torch by its file's name. Read from the
-source: every import counts, also one inside a function.
+``streamlit_app -> pages -> pages/_ui -> core``. Inside core, from the top: commands, jobs, chapters, families,
+training, runs, data, charts, registry, options, settings, errors. A chapter never imports a chapter; ``log_probs`` may
+import ``vaes``, otherwise no family imports another. What a page may read is free of torch by its file's name. Read
+from the source: every import counts, also one inside a function.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "core.options": ("core.errors",),
     "core.words": ("core.errors",),
     "core.registry": ("core.errors", "core.options"),
+    "core.terminal": ("core.errors",),
     "core.charts": ("core.errors", "core.words", "core.charts"),
     "core.data": DATA,
     "core.runs": RUNS,
@@ -48,7 +49,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "core.families": FAMILY,
     "core.chapters": (*FAMILY, "core.families"),  # and itself: see below
     "core.commands": ("core",),
-    "core.cli": (*GROUND, "core.commands"),
+    "core.cli": (*GROUND, "core.commands", "core.terminal"),
     "core.__main__": ("core.cli",),
     "pages": ("core", "pages"),
     "streamlit_app": ("core.settings", "pages"),

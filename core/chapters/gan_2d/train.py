@@ -28,12 +28,6 @@ from core.training.weights import save_tensors
 STATE_BYTES = 800_000  # for the states of one run; where they would need more, only every k-th frame keeps one
 
 
-MODE_TABLE = "modes"
-
-
-SEED_TABLE = "seeds"
-
-
 class Film2DTask(Task):
     """Trains the filmed seed and the others, and records a frame at the end of every epoch."""
 
