@@ -18,9 +18,8 @@ from pages._ui.gan_2d import film as gan_film
 from pages._ui.gan_2d import lab as gan_lab
 from pages._ui.gan_2d import player as gan_player
 
-FRAME = "epoch"  # a frame is the run's epoch, under the name that every chapter's link uses
+FRAME = "epoch"  # a frame is the run's epoch
 PLAYER = "player"
-
 # Lin et al., PacGAN, arXiv:1712.04086, table 1 (10 trials): modes found, share of samples within 3 sigma.
 PACGAN = {
     "ring": (("GAN", 6.3, 0.982), ("PacGAN2", 7.9, 0.956)),
@@ -390,7 +389,6 @@ def show_page() -> None:
     if frame is not None:
         with ui.guarded():
             show_measures(runs, frame)
-        with ui.guarded():
             show_verdict(run, frame)
     with ui.guarded():
         show_seeds(run)
