@@ -70,20 +70,77 @@ def test_a_link_opens_what_it_was_copied_from(app, page, run):
     expect(page.get_by_role("img", name="9 read as 4")).to_have_count(15)
 
 
-def test_a_drawn_digit_is_read_and_cleared(app, page, run):
-    open_page(page, chapter(app, run, probe="true"))
-    canvas = page.get_by_role("img", name="Draw a digit")
+UNREADABLE = """
+for (const [kind, name] of [[HTMLCanvasElement, 'toDataURL'], [HTMLCanvasElement, 'toBlob'],
+                            [CanvasRenderingContext2D, 'getImageData']])
+  kind.prototype[name] = () => { throw new Error('a canvas was read back') }
+"""
+
+
+def pad(page):
+    canvas = page.get_by_role("application", name="Draw a digit")
     canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
+    return canvas, canvas.bounding_box()
+
+
+def draw_seven(page):
+    _, box = pad(page)
     page.mouse.move(box["x"] + 80, box["y"] + 60)
     page.mouse.down()
     for x, y in ((200, 60), (120, 230)):
         page.mouse.move(box["x"] + x, box["y"] + y, steps=5)
     page.mouse.up()
+
+
+def seen(page):
+    """What the network sees of the drawing, as the address of its picture."""
+    return page.get_by_role("img", name="your drawing, as the network sees it")
+
+
+def test_a_drawn_digit_is_read_and_cleared(app, page, run):
+    page.add_init_script(UNREADABLE)  # as browsers do that protect against fingerprinting
+    open_page(page, chapter(app, run, probe="true"))
+    draw_seven(page)
     expect(page.get_by_text("sure after epoch 3")).to_be_visible(timeout=FIRST_ANSWER_MS)
-    expect(page.get_by_role("img", name="your drawing, as the network sees it")).to_be_visible()
+    expect(seen(page)).to_be_visible()
     page.get_by_role("button", name="Clear").click()
     expect(page.get_by_text("sure after epoch 3")).to_have_count(0)
+
+
+def test_a_tap_leaves_a_dot_and_the_keyboard_draws(app, page, run):
+    open_page(page, chapter(app, run, probe="true"))
+    canvas, box = pad(page)
+    page.mouse.click(box["x"] + 140, box["y"] + 140)
+    expect(seen(page)).to_be_visible(timeout=FIRST_ANSWER_MS)
+    dot = seen(page).get_attribute("src")
+    canvas.press("Delete")
+    expect(seen(page)).to_have_count(0)
+    for key in ("Space", *["ArrowDown"] * 9, "Space"):
+        canvas.press(key)
+    expect(seen(page)).to_be_visible()
+    assert seen(page).get_attribute("src") != dot
+    canvas.press("Control+z")
+    expect(seen(page)).to_have_count(0)
+
+
+def test_a_drawing_outlives_a_visit_elsewhere_and_a_refresh(app, page, run):
+    open_page(page, chapter(app, run, probe="true"))
+    draw_seven(page)
+    expect(seen(page)).to_be_visible(timeout=FIRST_ANSWER_MS)
+    drawn = seen(page).get_attribute("src")
+    navigation = page.get_by_test_id("stSidebarNav")
+    navigation.get_by_role("link", name="Glossary").click()
+    expect(page.get_by_role("heading", name="Glossary")).to_be_visible()
+    navigation.get_by_role("link", name="Digit classifier").click()
+    page.get_by_text("Ask the model").click()
+    expect(seen(page)).to_have_attribute("src", drawn)
+    open_page(page, chapter(app, run, probe="true"))  # a new session of the same tab
+    expect(seen(page)).to_have_attribute("src", drawn)
+    page.get_by_role("button", name="Clear").click()
+    expect(seen(page)).to_have_count(0)
+    open_page(page, chapter(app, run, probe="true"))
+    expect(pad(page)[0]).to_be_visible()
+    expect(seen(page)).to_have_count(0)
 
 
 def test_a_phone_shows_the_page_without_scrolling_sideways(app, phone, run):

@@ -45,7 +45,7 @@ def test_scrubbing_moves_samples_and_quick_look(app, page, run):
 def test_a_drawn_digit_gets_its_value_with_an_error_bar(app, page, run):
     open_page(page, chapter(app, run, probe="true", **{"from": "Draw"}))
     expect(page.get_by_text("Nothing is drawn yet")).to_be_visible()
-    canvas = page.get_by_role("img", name="Draw a digit")
+    canvas = page.get_by_role("application", name="Draw a digit")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     x = box["x"] + box["width"] / 2

@@ -146,7 +146,7 @@ def probed_image(run: Run, tables: dict[str, pd.DataFrame], split: str) -> tuple
     ways = ["Draw", "Pick"]
     way = ui.control(st.segmented_control, "Image to read", ways, default=ways[0], key="from", required=True)
     if way == "Draw":
-        drawing = draw(key="pad", label="Draw a digit: white ink on black", size=280)
+        drawing = draw(key="pad", label="Draw a digit: white ink on black")
         st.caption("Draw with the mouse, a pen or a finger. Ink is centred and scaled as MNIST's digits were.")
         return None if drawing is None else (from_drawing(drawing), "your drawing, as the network sees it")
     source = images_of(run, split)

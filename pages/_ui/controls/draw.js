@@ -1,113 +1,190 @@
-// A canvas to draw on with white ink. Strokes are kept as lists of points, so that they can be undone and redrawn;
-// what leaves for Python is the finished picture, after each stroke.
+// A pad to draw on with white ink. The strokes are the drawing: they are kept, undone and sent to Python, which makes the
+// picture from them. The canvas only shows them and is never read back, because some browsers answer that with noise.
 
 const pads = new WeakMap() // one entry per mounted canvas: this function runs again at every change of data or theme
+const CLOSEST = 1 // canvas units between two points of a stroke
+const NUDGE = 7 // an arrow key moves the pen this far
 
 function repaint(pad) {
   const { context, canvas } = pad
   context.fillStyle = "#000"
   context.fillRect(0, 0, canvas.width, canvas.height)
-  if (pad.base) context.drawImage(pad.base, 0, 0)
   pad.strokes.forEach(stroke => paint(pad, stroke))
+  if (pad.pen && canvas.matches(":focus-visible")) {
+    context.strokeStyle = pad.down ? "#E69F00" : "#56B4E9"
+    context.lineWidth = 2
+    context.beginPath()
+    context.arc(...pad.pen, Number(pad.brush.value) / 2, 0, 2 * Math.PI)
+    context.stroke()
+  }
 }
 
-function paint(pad, stroke) {
+function paint(pad, { width, points }) {
   const { context } = pad
+  const [first, ...rest] = points
   context.strokeStyle = context.fillStyle = "#fff"
   context.lineCap = context.lineJoin = "round"
-  context.lineWidth = stroke.width
+  context.lineWidth = width
   context.beginPath()
-  const [first, ...rest] = stroke.points
-  context.moveTo(first.x, first.y)
-  if (rest.length === 0) context.lineTo(first.x, first.y) // a tap leaves a dot
-  rest.forEach(point => context.lineTo(point.x, point.y))
+  context.arc(...first, width / 2, 0, 2 * Math.PI) // a tap leaves a dot: a line without length would leave nothing
+  context.fill()
+  context.beginPath()
+  context.moveTo(...first)
+  rest.forEach(point => context.lineTo(...point))
   context.stroke()
 }
 
-function adopt(pad, source) {
-  const image = new Image()
-  image.onload = () => {
-    pad.base = image
-    repaint(pad)
-    pad.refresh()
-  }
-  image.src = source
+// What a refresh of the browser would lose is kept by the tab. Some browsers refuse that: then it is lost.
+const shelf = {
+  put: (name, strokes) => {
+    try {
+      strokes.length ? sessionStorage.setItem(name, JSON.stringify(strokes)) : sessionStorage.removeItem(name)
+    } catch {}
+  },
+  take: name => {
+    try {
+      return JSON.parse(sessionStorage.getItem(name)) ?? []
+    } catch {
+      return []
+    }
+  },
 }
 
-function mount(canvas, data) {
+function room(pad) {
+  const used = pad.strokes.reduce((sum, stroke) => sum + stroke.points.length, 0)
+  return pad.strokes.length < pad.limits.strokes && used < pad.limits.points
+}
+
+function begin(pad, point) {
+  if (!room(pad)) return null
+  pad.strokes.push({ width: Number(pad.brush.value), points: [point] })
+  return pad.strokes.at(-1)
+}
+
+function extend(pad, stroke, [x, y]) {
+  const [lastX, lastY] = stroke.points.at(-1)
+  if (Math.hypot(x - lastX, y - lastY) >= CLOSEST && room(pad)) stroke.points.push([x, y])
+}
+
+function mount(root, data) {
+  const canvas = root.querySelector(".pad")
   canvas.width = canvas.height = data.size
-  const pad = { canvas, context: canvas.getContext("2d"), strokes: [], base: null, current: null, refresh: () => {} }
-  repaint(pad)
-  if (data.image) adopt(pad, data.image) // the reader comes back to a page with a drawing on it
+  const pad = {
+    canvas,
+    context: canvas.getContext("2d"),
+    brush: root.querySelector(".brush input"),
+    undo: root.querySelector(".undo"),
+    clear: root.querySelector(".clear"),
+    limits: data.limits,
+    strokes: [],
+    current: null, // the stroke that is being drawn, with the pointer that draws it
+    pen: null, // where the keyboard's pen is, once an arrow key was pressed
+    down: null, // the stroke that it draws
+  }
+  pad.brush.value = data.brush
   return pad
 }
 
 export default function (component) {
   const { data, parentElement, setStateValue } = component
   const root = parentElement.querySelector(".draw")
-  const canvas = parentElement.querySelector(".pad")
-  const brush = parentElement.querySelector(".brush input")
-  const undo = parentElement.querySelector(".undo")
-  const clear = parentElement.querySelector(".clear")
-
-  const fresh = !pads.has(canvas)
-  if (fresh) {
-    pads.set(canvas, mount(canvas, data))
-    brush.value = data.brush
-  }
-  const pad = pads.get(canvas)
+  if (!root || !data) return
+  const fresh = !pads.has(root)
+  if (fresh) pads.set(root, mount(root, data))
+  const pad = pads.get(root)
+  const { canvas, brush, undo, clear } = pad
   root.style.setProperty("--side", `${data.size}px`)
   canvas.setAttribute("aria-label", data.label)
 
-  pad.refresh = () => {
-    undo.disabled = pad.strokes.length === 0
-    clear.disabled = pad.strokes.length === 0 && !pad.base
+  const show = () => {
+    repaint(pad)
+    undo.disabled = clear.disabled = pad.strokes.length === 0
   }
   const send = () => {
-    pad.refresh()
-    const blank = pad.strokes.length === 0 && !pad.base
-    setStateValue("image", blank ? "" : canvas.toDataURL("image/png"))
+    show()
+    shelf.put(data.shelf, pad.strokes)
+    setStateValue("strokes", pad.strokes)
   }
   const place = event => {
     const box = canvas.getBoundingClientRect()
-    return { x: ((event.clientX - box.left) * canvas.width) / box.width, y: ((event.clientY - box.top) * canvas.height) / box.height }
+    const units = (at, start, length) => Math.round(Math.min(Math.max((at - start) / length, -0.5), 1.5) * data.size * 10) / 10
+    return [units(event.clientX, box.left, box.width), units(event.clientY, box.top, box.height)]
   }
 
   canvas.onpointerdown = event => {
     if (event.button !== 0 || pad.current) return
-    event.preventDefault()
     canvas.setPointerCapture(event.pointerId)
-    pad.current = { id: event.pointerId, width: Number(brush.value), points: [place(event)] }
-    pad.strokes.push(pad.current)
-    repaint(pad)
+    const stroke = begin(pad, place(event))
+    if (stroke) pad.current = { id: event.pointerId, stroke }
+    show()
   }
   canvas.onpointermove = event => {
-    if (!pad.current || event.pointerId !== pad.current.id) return
+    if (event.pointerId !== pad.current?.id) return
     const steps = event.getCoalescedEvents?.() ?? []
-    pad.current.points.push(...(steps.length ? steps : [event]).map(place))
-    repaint(pad)
+    ;(steps.length ? steps : [event]).forEach(one => extend(pad, pad.current.stroke, place(one)))
+    show()
   }
   canvas.onpointerup = canvas.onpointercancel = event => {
-    if (!pad.current || event.pointerId !== pad.current.id) return
+    if (event.pointerId !== pad.current?.id) return
     pad.current = null
     send()
   }
+  const lift = () => {
+    if (!pad.down) return
+    pad.down = null
+    send()
+  }
+  const move = (x, y) => {
+    pad.pen ??= [data.size / 2, data.size / 2]
+    pad.pen = [pad.pen[0] + x * NUDGE, pad.pen[1] + y * NUDGE].map(value => Math.min(Math.max(value, 0), data.size))
+    if (pad.down) extend(pad, pad.down, pad.pen)
+    show()
+  }
+  const dip = () => {
+    if (pad.down) return lift()
+    pad.pen ??= [data.size / 2, data.size / 2]
+    pad.down = begin(pad, pad.pen)
+    show()
+  }
+  const keys = {
+    ArrowLeft: () => move(-1, 0),
+    ArrowRight: () => move(1, 0),
+    ArrowUp: () => move(0, -1),
+    ArrowDown: () => move(0, 1),
+    " ": dip,
+    Enter: dip,
+    Delete: () => clear.click(),
+    Backspace: () => clear.click(),
+  }
   canvas.onkeydown = event => {
-    if (event.key === "Delete" || event.key === "Backspace") clear.click()
-    else if (event.key === "z" && (event.ctrlKey || event.metaKey)) undo.click()
-    else return
+    const undoing = event.key === "z" && (event.ctrlKey || event.metaKey)
+    const act = undoing ? () => undo.click() : keys[event.key]
+    if (!act || (!undoing && (event.ctrlKey || event.metaKey || event.altKey))) return
     event.preventDefault()
+    act()
+  }
+  canvas.onfocus = show
+  canvas.onblur = () => {
+    lift()
+    show()
   }
   undo.onclick = () => {
+    pad.down = null
     pad.strokes.pop()
-    repaint(pad)
     send()
   }
   clear.onclick = () => {
+    pad.down = null
     pad.strokes = []
-    pad.base = null
-    repaint(pad)
     send()
   }
-  pad.refresh()
+
+  if (fresh) {
+    pad.strokes = data.strokes // the reader comes back to a page with a drawing on it
+    if (!pad.strokes.length && data.first) {
+      pad.strokes = shelf.take(data.shelf) // or to a new session, after a refresh
+      if (pad.strokes.length) return send()
+    }
+  }
+  show()
 }

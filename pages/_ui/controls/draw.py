@@ -1,75 +1,73 @@
-"""A canvas to draw on: white ink on black, brush size, undo, clear. Our own component, no third-party one.
+"""A pad to draw on: white ink on black, brush size, undo, clear. Our own component, no third-party one.
 
-The browser keeps the strokes; Python gets the finished picture after each one, as a PNG in a data URL, and returns it
-as an array that ``core.data.from_drawing`` turns into an image of 28 x 28 pixels.
+The strokes are the drawing. The browser sends them after each one; the picture is made from them here, so that nothing
+depends on reading a canvas back, which browsers that protect against fingerprinting answer with noise. The session
+keeps them for the next visit to the page, and the browser's tab for a refresh.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
-from core.errors import DataError
+from core.data.drawing import CANVAS, MOST_POINTS, MOST_STROKES, parse_strokes, rasterise
 
-PREFIX = "data:image/png;base64,"
-MOST_CHARACTERS = 2_000_000  # the picture comes from a browser: a canvas of 1,000 pixels drawn full stays well below
 _HERE = Path(__file__).parent
 
-_canvas = st.components.v2.component(
+_pad = st.components.v2.component(
     "epoch_atlas.draw",
     **{kind: (_HERE / f"draw.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")},
 )
 
 
-def draw(*, key: str, label: str, size: int = 280, brush: int = 22) -> NDArray[np.uint8] | None:
-    """Show a canvas and return what is drawn on it.
+def draw(*, key: str, label: str, brush: int = 22) -> NDArray[np.uint8] | None:
+    """Show a pad and return what is drawn on it.
 
     Parameters
     ----------
     key
-        Key of the component; its drawing lives in ``st.session_state[key]``.
+        Key of the component; the drawing is kept in the session under it, for later visits to the page.
     label
-        What the canvas is for, read out by screen readers.
-    size
-        Side of the canvas in pixels; it shrinks to fit a narrow column, the picture does not.
+        What the pad is for, read out by screen readers.
     brush
-        Width of the brush at first, in pixels of the picture. MNIST's strokes are about a twelfth of the side.
+        Width of the brush at first, in units of which the side has 280. MNIST's strokes are about a twelfth of it.
 
     Returns
     -------
-    ndarray of uint8, shape (size, size, 4), or None
-        RGBA, white ink on opaque black; None where nothing is drawn.
+    ndarray of uint8, shape (280, 280), or None
+        Ink, 0 to 255, for :func:`core.data.from_drawing`; None where nothing is drawn.
 
     Raises
     ------
     DataError
-        If the browser sends something that is no such picture.
+        If the browser sends something that is no list of strokes; the pad is then empty.
     """
-    held = st.session_state.get(key) or {}
-    result = _canvas(
+    kept = f"_{key}_strokes"
+    limits = {"strokes": MOST_STROKES, "points": MOST_POINTS}
+    result = _pad(
         key=key,
-        data={"size": size, "brush": brush, "label": label, "image": held.get("image") or ""},
-        on_image_change=lambda: None,  # declares the state, so that the result always has it
+        data={
+            "size": int(CANVAS),
+            "brush": brush,
+            "label": label,
+            "limits": limits,
+            "shelf": f"epoch-atlas:{key}",
+            "strokes": st.session_state.get(kept, []),
+            "first": kept not in st.session_state,  # of this session: a cleared pad stays clear
+        },
+        on_strokes_change=lambda: None,  # declares the state, so that the result always has it
     )
-    return decode(result.image, size) if result.image else None
+    if result.strokes is not None:
+        st.session_state[kept] = []
+        st.session_state[kept] = _plain(result.strokes)
+    said: list[dict[str, Any]] = st.session_state.get(kept, [])
+    return rasterise(parse_strokes(said)) if said else None
 
 
-def decode(url: object, size: int) -> NDArray[np.uint8]:
-    """Return the RGBA picture in a PNG data URL; DataError if it is none or has another size."""
-    refusal = DataError("the drawing did not arrive whole", "Clear the canvas and draw again")
-    if not isinstance(url, str) or not url.startswith(PREFIX) or len(url) > MOST_CHARACTERS:
-        raise refusal
-    try:
-        with Image.open(io.BytesIO(base64.b64decode(url[len(PREFIX) :], validate=True)), formats=["PNG"]) as picture:
-            if picture.size != (size, size):  # read from the header, before any pixel is unpacked
-                raise refusal
-            return np.asarray(picture.convert("RGBA"))
-    except (binascii.Error, UnidentifiedImageError, OSError, SyntaxError, ValueError):
-        raise refusal from None
+def _plain(sent: object) -> list[dict[str, Any]]:
+    """Return what the browser sent as checked, plain data; DataError if it is no drawing."""
+    return [{"width": one.width, "points": [list(point) for point in one.points]} for one in parse_strokes(sent)]
