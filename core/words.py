@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+
+MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-!|<>~$:&.])")
 
 
 def count(number: int, noun: str) -> str:
@@ -34,3 +37,8 @@ def when(text: str) -> str:
 def megabytes(size: int) -> str:
     """Return a size in bytes as megabytes of 2**20 bytes: ``11 MB``."""
     return f"{size / 2**20:,.0f} MB"
+
+
+def as_text(text: str) -> str:
+    """Return text that a browser, a file or a run brought as Markdown that shows it letter for letter."""
+    return MARKUP.sub(r"\\\1", text.replace("\n", " "))

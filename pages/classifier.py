@@ -27,8 +27,7 @@ def take_click(key: str, classes: Sequence[str]) -> None:
     """Copy a click on the matrix into the two controls beside it, which are what the page reads."""
     cells = st.session_state[key]["selection"].get(charts.CELL) or []
     if cells:
-        st.session_state["is"] = classes[int(cells[0]["label"])]
-        st.session_state["as"] = classes[int(cells[0]["predicted"])]
+        ui.set_controls({"is": classes[int(cells[0]["label"])], "as": classes[int(cells[0]["predicted"])]})
         st.session_state[CLICKS] = st.session_state.get(CLICKS, 0) + 1  # a fresh chart can take the same click again
 
 

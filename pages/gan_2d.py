@@ -145,36 +145,40 @@ def show_picture(ch: ui.Chapter) -> tuple[int, list[Run]]:
     runs = [ch.run, *([others[picked]] if picked else [])]
     panes = [gan_film.pane_of(run) for run in runs]
     frames = len(panes[0].film)
-    jump = st.session_state.pop(FRAME, None)  # a "Try this" link wants another frame
-    if jump is not None:
-        links.write(FRAME, str(jump))
-        st.session_state["_jumps"] = st.session_state.get("_jumps", 0) + 1
-    name = "|".join([*(run.digest for run in runs), str(st.session_state.get("_jumps", 0))])
-    begun = st.session_state.get("_film")
-    if begun is None or begun["name"] != name:
-        text = links.read(FRAME) or ""
-        at = min(int(text), frames - 1) if text.isdecimal() and len(text) < 6 else frames - 1
-        speed = links.read("speed") or ""
-        begun = {
-            "name": name,
-            "at": at,
-            "layers": gan_player.parse_layers(links.read("layers")),
-            "speed": int(speed) if speed.isdecimal() and int(speed) in gan_player.SPEEDS else 20,
-        }
-        st.session_state["_film"] = begun
-    rest = gan_player.player(gan_film.bundle_of(runs, **begun), key=PLAYER, name=name, frames=frames)
+    begun = _begun("|".join(run.digest for run in runs), frames)
+    bundle = gan_film.bundle_of(runs, **{name: begun[name] for name in ("name", "at", "layers", "speed")})
+    rest = gan_player.player(bundle, key=PLAYER, name=begun["name"], frames=frames)
     frame = begun["at"] if rest.frame is None else rest.frame
-    _into_link(rest, frame, frames)
+    st.session_state[RESTED] = frame
+    links.put(FRAME, frame, _frames(frames), pin=True)
+    if rest.layers is not None:
+        links.put("layers", "-".join(rest.layers) or "none", gan_player.SHOWN_LAYERS)
+    if rest.speed is not None:
+        links.put("speed", rest.speed, gan_player.SPEED)
     return int(frame), runs
 
 
-def _into_link(rest: gan_player.Rest, frame: int, frames: int) -> None:
-    if rest.frame is not None or frame != frames - 1:
-        links.write(FRAME, str(frame))
-    if rest.layers is not None:
-        links.write("layers", None if rest.layers == gan_player.LAYERS else "-".join(rest.layers) or "none")
-    if rest.speed is not None:
-        links.write("speed", str(rest.speed))
+def _frames(frames: int) -> Offer:
+    return Offer("number", frames - 1, low=0, high=frames - 1, whole=True)
+
+
+def _begun(film: str, frames: int) -> dict[str, Any]:
+    """Return how the player begins with a film; anew where the address or a link on the page wants another frame."""
+    wanted = links.get(FRAME, _frames(frames), "Frame")
+    begun: dict[str, Any] | None = st.session_state.get(FILM)
+    known = begun is not None and begun["film"] == film and PLAYER in st.session_state
+    if begun is None or not known or wanted != st.session_state.get(RESTED):
+        serial = 0 if begun is None else begun["serial"] + 1
+        begun = {
+            "film": film,
+            "serial": serial,
+            "name": f"{film}|{serial}",
+            "at": wanted,
+            "layers": gan_player.parse_layers(links.get("layers", gan_player.SHOWN_LAYERS, "Layers")),
+            "speed": links.get("speed", gan_player.SPEED, "Speed"),
+        }
+        st.session_state[FILM] = begun
+    return begun
 
 
 def measures(runs: Sequence[Run], columns: dict[str, str], *, name: bool) -> pd.DataFrame:

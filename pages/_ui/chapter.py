@@ -19,8 +19,8 @@ import streamlit as st
 from core.errors import AtlasError
 from core.registry import Experiment, experiment
 from core.runs.store import Broken, Run, RunStore
-from pages._ui.controls import picker, scrubber
-from pages._ui.controls.links import control, deep_link, set_controls
+from pages._ui.controls import links, picker, scrubber
+from pages._ui.controls.links import control, set_controls
 from pages._ui.shell import states, training_panel
 from pages._ui.shell.begin import begin
 from pages._ui.shell.glossary import term
@@ -45,7 +45,6 @@ __all__ = [
     "columns",
     "control",
     "data_note",
-    "deep_link",
     "drawn",
     "epoch_scrubber",
     "guarded",
@@ -95,7 +94,7 @@ def open_chapter(name: str) -> Chapter:
     about = experiment(name)
     store = RunStore()
     runs, broken = store.scan(name)
-    begin()
+    begin(name)
     st.title(about.title)
     st.markdown(about.question)
     controls = st.sidebar.container()
@@ -108,7 +107,9 @@ def open_chapter(name: str) -> Chapter:
         )
         states.unreadable(broken)
         st.stop()
-    run = picker.pick_run(shown)
+    absent = {run.id: "it has no whole epoch yet" for run in runs} | {one.id: "it cannot be read" for one in broken}
+    run = picker.pick_run(shown, absent)
+    links.remarks()
     training_panel.training_panel(about, runs, run, store)
     states.run_note(run)
     states.unreadable(broken)

@@ -48,7 +48,7 @@ def test_headline_shows_the_runs_metrics_beside_the_report(run):
 def test_the_scrubber_drives_matrix_table_verdict_and_images(run):
     app = open_page(run=run.id)
     assert "5 of 1,000 validation images misread after epoch 3" in said(app)
-    app.select_slider(key="epoch").set_value(1).run()
+    app.select_slider(key="classifier:epoch").set_value(1).run()
     assert not app.exception
     text = said(app)
     assert "15 of 1,000 validation images misread after epoch 1" in text
@@ -59,29 +59,29 @@ def test_the_scrubber_drives_matrix_table_verdict_and_images(run):
 
 def test_a_cell_shows_its_images_with_what_they_were_read_as(run):
     app = open_page(run=run.id)
-    app.selectbox(key="is").set_value("9").run()
-    app.selectbox(key="as").set_value("4").run()
+    app.selectbox(key="classifier:is").set_value("9").run()
+    app.selectbox(key="classifier:as").set_value("4").run()
     pages = [one.value for one in app.html if "9 read as 4" in one.value]
     assert len(pages) == 1
     assert pages[0].count("<li>") == 5
-    app.selectbox(key="as").set_value("9").run()
+    app.selectbox(key="classifier:as").set_value("9").run()
     assert "24 of" not in said(app)
     assert "24 validation images rightly read, the least confident first" in said(app)
-    app.selectbox(key="is").set_value("1").run()
+    app.selectbox(key="classifier:is").set_value("1").run()
     assert "No image was read that way" in [one.title for one in app.info] or "No image was read that way" in said(app)
 
 
 def test_values_from_the_link_that_do_not_exist_fall_back(run):
     app = open_page(run=run.id, epoch="99", split="test", **{"is": "eleven", "as": "4"})
     assert "misread after epoch 3" in said(app)
-    assert app.selectbox(key="is").value == "any"
+    assert app.selectbox(key="classifier:is").value == "any"
 
 
 def test_opening_the_page_loads_no_model_and_the_probe_asks_it(run):
     app = open_page(run=run.id)
     assert not any("sure after epoch" in one.value for one in app.markdown)
-    app.session_state["probe"] = True
-    app.session_state["from"] = "Pick"
+    app.session_state["classifier:probe"] = True
+    app.session_state["classifier:from"] = "Pick"
     app.run()
     assert not app.exception
     assert any("sure after epoch 3" in one.value for one in app.markdown)

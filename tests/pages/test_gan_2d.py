@@ -69,7 +69,7 @@ class TestRecorded:
 
     def test_another_run_beside_it(self, runs):
         app = open_page(runs[0], **{"with": "yours: second"})
-        assert app.selectbox(key="with").value == "yours: second"
+        assert app.selectbox(key="gan_2d:with").value == "yours: second"
         assert "critic's slope" in "".join(chart.proto.spec for chart in app.get("vega_lite_chart"))
 
     def test_frames_and_measures_are_paired_by_their_step(self, runs):
@@ -186,7 +186,7 @@ class TestLaboratory:
     def test_a_changed_setting_starts_over(self, runs):
         app = open_page(runs[0], **self.small)
         click(app, "_lab_step_both")
-        app.number_input(key="lab.g_neurons").set_value(7).run()
+        app.number_input(key="gan_2d:lab.g_neurons").set_value(7).run()
         assert not app.exception
         assert (lab_of(app).lives[0].step, lab_of(app).lives[0].config.g_neurons) == (0, 7)
 
@@ -221,7 +221,7 @@ class TestLaboratory:
     def test_a_branch_that_cannot_be(self, runs):
         app = open_page(runs[0], epoch="5")
         click(app, "_branch")
-        app.number_input(key="lab.g_neurons").set_value(9).run()
+        app.number_input(key="gan_2d:lab.g_neurons").set_value(9).run()
         assert not app.exception
         assert "a branch cannot change g_neurons" in str([one.proto.title for one in app.warning]) + texts(app)
 
@@ -251,7 +251,7 @@ class TestMessages:
 
     @pytest.fixture
     def lab(self, monkeypatch):
-        monkeypatch.setattr(links, "read", lambda name: None)
+        monkeypatch.setattr(links, "get", lambda name, offer: offer.default)
         config = GAN2DConfig(g_neurons=4, d_neurons=4, batch_size=8, n_points=50, steps_per_frame=1)
         return Lab("any", [Live(config)], serial=0)
 

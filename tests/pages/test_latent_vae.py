@@ -59,8 +59,8 @@ def test_one_scrubber_drives_samples_reconstructions_and_table(run):
 
 def test_the_probe_refines_one_image(run):
     app = open_page(run)
-    app.session_state["probe"] = True
-    app.session_state["steps"] = 50
+    app.session_state["latent_vae:probe"] = True
+    app.session_state["latent_vae:steps"] = 50
     app.run()
     assert not app.exception
     gained = next(metric.value for metric in app.metric if metric.label == "Gained by refining q")

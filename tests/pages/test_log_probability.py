@@ -88,10 +88,10 @@ def test_values_from_the_link_that_do_not_exist_fall_back(run):
 def test_the_probe_measures_the_picked_image_with_both_models(run):
     app = open_page(run)
     assert not any(metric.label == "log p(x) of this image" for metric in app.metric)
-    app.session_state["probe"] = True
+    app.session_state["log_probability:probe"] = True
     values = []
     for model in ("VAE", "IWAE"):
-        app.session_state["model"] = model
+        app.session_state["log_probability:model"] = model
         app.run()
         assert not app.exception
         values.append(next(m.value for m in app.metric if m.label == "log p(x) of this image"))

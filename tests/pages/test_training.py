@@ -48,19 +48,19 @@ def test_the_form_starts_at_the_defaults(opened):
     at = opened.run()
     assert not at.exception
     config = VAEConfig()
-    assert at.number_input(key="vae.epochs").value == config.epochs
-    assert at.number_input(key="vae.sigma").value == pytest.approx(config.sigma)
-    assert at.selectbox(key="vae.data").value == "mnist-5k"
-    assert at.number_input(key="vae.seed").value == config.seed
-    assert at.toggle(key="vae.binarise").value is config.binarise
+    assert at.number_input(key="vae:vae.epochs").value == config.epochs
+    assert at.number_input(key="vae:vae.sigma").value == pytest.approx(config.sigma)
+    assert at.selectbox(key="vae:vae.data").value == "mnist-5k"
+    assert at.number_input(key="vae:vae.seed").value == config.seed
+    assert at.toggle(key="vae:vae.binarise").value is config.binarise
 
 
 def test_the_time_is_judged_by_an_earlier_run_on_the_same_data(opened):
     at = opened.run()
     assert "About 1 min, judged by before: the same settings." in texts(at)  # 30 epochs of 2 s
-    at.number_input(key="vae.epochs").set_value(100).run()
+    at.number_input(key="vae:vae.epochs").set_value(100).run()
     assert "About 3 min 20 s" in texts(at)
-    at.number_input(key="vae.latent_dim").set_value(7).run()
+    at.number_input(key="vae:vae.latent_dim").set_value(7).run()
     assert "the same data, other settings" in texts(at)
 
 
@@ -81,8 +81,8 @@ def test_an_estimate_prefers_the_same_settings_and_one_s_own_machine(store):
 
 def test_train_queues_the_config_of_the_form_and_follows_the_job(opened, idle_queue):
     at = opened.run()
-    at.number_input(key="vae.epochs").set_value(3).run()
-    at.number_input(key="vae.learning_rate").set_value(0.01).run()
+    at.number_input(key="vae:vae.epochs").set_value(3).run()
+    at.number_input(key="vae:vae.learning_rate").set_value(0.01).run()
     at.button(key="_train").click().run()
     assert not at.exception
     (run,) = [one for one in RunStore().list("vae") if one.name != "before"]
@@ -95,7 +95,7 @@ def test_train_queues_the_config_of_the_form_and_follows_the_job(opened, idle_qu
 def test_what_cannot_be_trained_cannot_be_queued(opened, idle_queue, monkeypatch, tmp_path):
     monkeypatch.setenv("EPOCH_ATLAS_DATA", str(tmp_path / "nothing"))
     at = opened.run()
-    at.selectbox(key="vae.data").select("fashion-mnist").run()
+    at.selectbox(key="vae:vae.data").select("fashion-mnist").run()
     assert at.button(key="_train").disabled
     assert "not on this machine: downloads" in texts(at)
 
@@ -112,17 +112,17 @@ def test_a_refusal_is_shown_with_its_remedy(opened, monkeypatch):
 def test_no_more_epochs_than_the_deployment_allows(opened, monkeypatch):
     monkeypatch.setenv("EPOCH_ATLAS_MAX_EPOCHS", "5")
     at = opened.run()
-    assert at.number_input(key="vae.epochs").value == 5
-    assert at.number_input(key="vae.epochs").max == 5
+    assert at.number_input(key="vae:vae.epochs").value == 5
+    assert at.number_input(key="vae:vae.epochs").max == 5
 
 
 def test_the_shown_run_s_settings_can_be_taken_over(alone, idle_queue, store):
     run = make_run(store, "vae", "odd", epochs=4)
     at = script_of(chapter).run()
-    assert at.number_input(key="vae.epochs").value == 30
+    assert at.number_input(key="vae:vae.epochs").value == 30
     at.button(key="_take").click().run()
-    assert at.number_input(key="vae.epochs").value == run.config.epochs == 4
-    assert at.selectbox(key="vae.data").value == "mnist-5k"
+    assert at.number_input(key="vae:vae.epochs").value == run.config.epochs == 4
+    assert at.selectbox(key="vae:vae.data").value == "mnist-5k"
 
 
 def test_read_only_hides_training_and_says_why(opened, monkeypatch):
@@ -168,8 +168,8 @@ def test_after_divergence_a_lower_rate_is_one_click_away(opened, tiny_run):
     at.run()
     assert "epoch 2, step 9" in texts(at)
     at.button(key="_slower").click().run()
-    assert at.number_input(key="vae.learning_rate").value == pytest.approx(0.0005)
-    assert at.number_input(key="vae.epochs").value == 2
+    assert at.number_input(key="vae:vae.learning_rate").value == pytest.approx(0.0005)
+    assert at.number_input(key="vae:vae.epochs").value == 2
     assert "job" not in at.query_params
 
 

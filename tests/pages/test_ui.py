@@ -67,17 +67,17 @@ def test_what_the_url_says_is_checked(two, query):
 
 def test_the_run_can_be_picked_and_the_last_epoch_stays_the_last(two):
     at = script_of(chapter).run()
-    at.selectbox(key="_run").select("own/vae/short").run()
+    at.selectbox(key="vae:run").select("own/vae/short").run()
     assert shown(at) == "run=short epoch=3 others=[]"
     assert at.query_params["run"] == "own/vae/short"
-    at.selectbox(key="_run").select("own/vae/long").run()
+    at.selectbox(key="vae:run").select("own/vae/long").run()
     assert shown(at) == "run=long epoch=8 others=[]"
 
 
 def test_an_epoch_that_the_other_run_lacks_becomes_its_nearest(two):
     at = script_of(chapter, epoch="5").run()
     assert shown(at) == "run=long epoch=5 others=[]"
-    at.selectbox(key="_run").select("own/vae/short").run()
+    at.selectbox(key="vae:run").select("own/vae/short").run()
     assert shown(at) == "run=short epoch=3 others=[]"
 
 
@@ -94,7 +94,7 @@ def test_the_arrows_step_and_stop_at_the_ends(two):
 
 def test_runs_are_overlaid_by_short_names_in_the_url(two):
     at = script_of(chapter).run()
-    at.multiselect(key="with").select("own/short").run()
+    at.multiselect(key="vae:with").select("own/short").run()
     assert shown(at) == "run=long epoch=8 others=['short']"
     assert shown(script_of(chapter, **{"with": "own/short"}).run()) == "run=long epoch=8 others=['short']"
 
@@ -121,7 +121,7 @@ def test_a_damaged_run_is_named_with_its_remedy_and_the_others_still_show(two, t
     assert "Delete this run and train it again" in texts(at)
     assert ("run.json" if what == "json" else "history.csv") in texts(at)
     if what == "history":  # it is the latest, so the page has opened with it
-        at.selectbox(key="_run").select("own/vae/long").run()
+        at.selectbox(key="vae:run").select("own/vae/long").run()
     assert shown(at).startswith("run=long epoch=8")
 
 
@@ -182,8 +182,10 @@ def probing():
     import streamlit as st
 
     from pages._ui import chapter as ui
+    from pages._ui.controls import links
 
-    st.slider("Level", 0, 10, 0, key="level", bind="query-params")
+    links.arrive("page")
+    ui.control(st.slider, "Level", 0, 10, 0, key="level")
     with ui.probe(key="probe") as opened:
         st.text("open" if opened else "closed")
     ui.how_it_works(formula="x", text="y", tries=[ui.Try("Turn it up", {"level": 7}), ui.Try("Just look")])
@@ -197,7 +199,7 @@ def test_the_probe_is_closed_until_opened_and_can_be_linked_to():
 def test_a_try_sets_the_controls():
     at = script_of(probing).run()
     at.button(key="_try_0").click().run()
-    assert at.slider(key="level").value == 7
+    assert at.slider(key="page:level").value == 7
     assert at.query_params["level"] == "7"
 
 
@@ -205,7 +207,9 @@ def controls():
     import streamlit as st
 
     from pages._ui import chapter as ui
+    from pages._ui.controls import links
 
+    links.arrive("page")
     found = [
         ui.control(st.slider, "Amount", 0, 10, 4, key="amount"),
         ui.control(st.selectbox, "Which", ["one", "two"], key="which"),
@@ -235,10 +239,10 @@ def forged():
 
     from pages._ui import chapter as ui
 
-    def select(label, options, *, key, bind):
-        return "forged" if bind == "query-params" else options[0]
+    def select(label, options, *, key):
+        return "forged"
 
-    def slide(label, low, high, value, *, key, bind):
+    def slide(label, low, high, value, *, key):
         return 10 * high
 
     select.__name__, slide.__name__ = "selectbox", "slider"

@@ -88,7 +88,7 @@ def test_the_scrubber_drives_bars_map_table_and_verdict(run):
     assert "a gap of +2.25 ± 0.00 nats (4.7 %)" in said
     assert "2 of 3 latent dimensions are used and carry 22.0 nats" in said
     assert "unused (below 0.01 nats): dimension 1." in said
-    app.select_slider(key="epoch").set_value(1).run()
+    app.select_slider(key="vae:epoch").set_value(1).run()
     assert not app.exception
     said = texts(app)
     assert "a gap of +0.50 ± 0.00 nats (0.9 %)" in said
@@ -110,7 +110,7 @@ def test_an_epoch_between_two_kept_ones_takes_the_nearest_and_says_so(run):
 def test_a_link_to_what_does_not_exist_falls_back(run):
     app = open_page(run="own/vae/none", epoch="77", log="maybe", smoothing="9", way="Fly", probe="true", seed="-3")
     assert "decoded after epoch 3" in texts(app)
-    assert app.segmented_control(key="way").value == "Draw"
+    assert app.segmented_control(key="vae:way").value == "Draw"
 
 
 def test_opening_the_page_loads_no_model_and_the_probe_draws(run):
@@ -185,4 +185,4 @@ def test_figures_of_the_report_stand_only_beside_the_same_exercise(store, run):
 def test_further_runs_are_drawn_into_the_curves(store, run):
     plant(store, "second")
     app = open_page(run=run.id, **{"with": "own/second"})
-    assert app.multiselect(key="with").value == ["own/second"]
+    assert app.multiselect(key="vae:with").value == ["own/second"]

@@ -1,4 +1,4 @@
-"""A form derived from a config's options: one widget per option, each in the URL."""
+"""A form derived from a config's options: one control per option, each in the address."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import streamlit as st
 
 from core import settings
 from core.options import Config, Option
+from pages._ui.controls import links
 
 FEW = 3  # so many choices stand side by side; more go into a menu
 
@@ -47,23 +48,30 @@ def field(experiment: str, option: Option, base: Config | None = None) -> Any:
     if base is not None:
         option = replace(option, default=getattr(base, option.name))
     key, label = key_of(experiment, option), label_of(option)
-    about: dict[str, Any] = {"key": key, "bind": "query-params", "help": f"{option.meaning} ({option.allowed})"}
+    about: dict[str, Any] = {"key": key, "help": f"{option.meaning} ({option.allowed})"}
     if option.choices:
         if len(option.choices) <= FEW and sum(map(len, option.choices)) <= 24:
-            chosen = st.segmented_control(
-                label, option.choices, default=str(option.default), required=True, width="stretch", **about
+            return links.control(
+                st.segmented_control,
+                label,
+                option.choices,
+                default=str(option.default),
+                required=True,
+                width="stretch",
+                **about,
             )
-            return chosen or option.default
-        return st.selectbox(label, option.choices, index=option.choices.index(str(option.default)), **about)
+        index = option.choices.index(str(option.default))
+        return links.control(st.selectbox, label, option.choices, index=index, **about)
     if option.kind is bool:
-        return st.toggle(label, value=bool(option.default), **about)
+        return links.control(st.toggle, label, value=bool(option.default), **about)
     if option.kind is str:
-        return st.text_input(label, value=str(option.default), **about)
+        return links.control(st.text_input, label, value=str(option.default), **about)
     low, high = option.low, option.high
     if option.name == "epochs":
         high = min(high or math.inf, settings.max_epochs())
     number = option.kind
-    value = st.number_input(
+    return links.control(
+        st.number_input,
         label,
         min_value=None if low is None else number(low),
         max_value=None if high is None else number(high),
@@ -72,7 +80,6 @@ def field(experiment: str, option: Option, base: Config | None = None) -> Any:
         format="%d" if number is int else "%g",
         **about,
     )
-    return option.default if value is None else value
 
 
 def fields(experiment: str, kind: type[Config]) -> dict[str, Any]:
@@ -85,7 +92,7 @@ def fields(experiment: str, kind: type[Config]) -> dict[str, Any]:
 
 
 def fill(experiment: str, config: Mapping[str, Any], kind: type[Config]) -> None:
-    """Callback: set the form to a config's values; those that no longer fit keep what the form says."""
-    for option in kind.options():
-        if option.name in config:
-            st.session_state[key_of(experiment, option)] = config[option.name]
+    """Callback: set the form to a config's values; those that no longer fit take their default."""
+    links.set_controls(
+        {key_of(experiment, option): config[option.name] for option in kind.options() if option.name in config}
+    )

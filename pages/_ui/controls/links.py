@@ -1,26 +1,128 @@
-"""Controls and the URL: every control is a query parameter, and whatever comes from the URL is checked.
+"""Controls and the URL: every control belongs to its chapter, lives in the session and is written into the address.
 
-Streamlit binds a keyed widget to the query parameter of its key. What the widget then returns came from the
-browser, so it is checked again here against what the control offers. Values that are no widget of their own
-(the run, the job) are read and written by :func:`read` and :func:`write`.
+A control has a name, which is its query parameter (``epoch``), and a widget key that its chapter's name begins
+(``vae:epoch``): no two chapters share a widget, and a value never reaches another chapter's. What a chapter's controls
+say is kept in the session, so that it outlives a visit to another page, and in the address, so that a link opens it.
+
+Who wins: the address where it has changed since this chapter last wrote it (a link, the browser's Back and Forward);
+else the reader's hand; else what was kept; else the control's default. An address without any parameter is the
+navigation's and keeps what was kept. A value at its default is not written and follows the default when that moves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from pages._ui.controls.offers import Offer, offer_of
+from core.words import as_text
 
 Widget = Callable[..., Any]
+Query = dict[str, list[str]]
 
-CHOICES = {"selectbox", "radio", "select_slider", "segmented_control", "pills", "multiselect"}
-NUMBERS = {"slider", "number_input"}
+KEPT, CHAPTER, WRITTEN = "_controls", "_chapter", "_address"
+SHARED = {"job"}  # what belongs to the reader, whatever the page
+UNTOUCHED = object()
+
+# Where this run of the script shows its link and its remarks: each run has a thread, and so a context, of its own.
+_link: ContextVar[Any] = ContextVar("link", default=None)
+_remarks: ContextVar[Any] = ContextVar("remarks", default=None)
 
 
-def control(widget: Widget, label: str, *args: Any, key: str, **kwargs: Any) -> Any:
-    """Show a Streamlit input widget bound to the query parameter ``key`` and return its checked value.
+@dataclass
+class Kept:
+    """What the controls of one chapter say, for one reader.
+
+    ``shown`` holds each value with the default beside it, ``texts`` what the address says of it, ``asked`` the names
+    in an address that no control has taken up yet, ``pins`` what a copied link says although it is a default, and
+    ``remarks`` what was not honoured.
+    """
+
+    shown: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    texts: Query = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
+    pins: Query = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
+
+
+def chapter() -> str:
+    """Return the chapter whose page is shown."""
+    return str(st.session_state.get(CHAPTER, "page"))
+
+
+def key_of(name: str) -> str:
+    """Return the widget key of a control of this chapter: ``vae:epoch``."""
+    return f"{chapter()}:{name}"
+
+
+def _kept() -> Kept:
+    every: dict[str, Kept] = st.session_state.setdefault(KEPT, {})
+    return every.setdefault(chapter(), Kept())
+
+
+def arrive(name: str) -> None:
+    """Begin a page: make the controls and the address agree. ``name`` is the chapter's, or "" for other pages."""
+    came_back, query = _address()
+    moved = st.session_state.get(CHAPTER) != name
+    changed = query != st.session_state.get(WRITTEN)
+    st.session_state[CHAPTER] = name
+    kept = _kept()
+    kept.pins.clear()
+    _link.set(None)
+    _remarks.set(None)
+    if (moved and (query or came_back)) or (not moved and changed):
+        _adopt(kept, query)
+    elif moved:
+        kept.remarks.clear()
+        if kept.texts:
+            st.query_params.update(kept.texts)
+    st.session_state[WRITTEN] = _query()
+
+
+def _adopt(kept: Kept, query: Query) -> None:
+    """Take over an address: what it does not say is at its default."""
+    kept.shown.clear()
+    kept.remarks.clear()
+    kept.texts, kept.asked = dict(query), set(query)
+    for key in [one for one in st.session_state if str(one).startswith(f"{chapter()}:")]:
+        del st.session_state[key]
+
+
+def _query() -> Query:
+    return {name: st.query_params.get_all(name) for name in st.query_params if name not in SHARED}
+
+
+def _address() -> tuple[bool, Query]:
+    """Return whether the browser went back or forward to this page, and its parameters.
+
+    Streamlit refreshes ``st.query_params`` on a change of page only, so within a page they are read from the request.
+    """
+    context = get_script_run_ctx()
+    came_back = context is not None and context.is_history_navigation
+    if context is not None and came_back:
+        said = parse_qs(context.query_string, keep_blank_values=True)
+        if said != {name: st.query_params.get_all(name) for name in st.query_params}:
+            st.query_params.from_dict(said)
+    return came_back, _query()
+
+
+def control(
+    widget: Widget,
+    label: str,
+    *args: Any,
+    key: str,
+    pin: bool = False,
+    nearest: bool = False,
+    why: Callable[[str], str] | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Show a Streamlit input widget that belongs to this chapter and to the address; return its checked value.
 
     Parameters
     ----------
@@ -29,105 +131,184 @@ def control(widget: Widget, label: str, *args: Any, key: str, **kwargs: Any) -> 
     label
         The widget's label.
     args, kwargs
-        Passed on. The options of a choice are written to the URL as they are shown, so keep them short.
+        Passed on. The options of a choice are written to the URL as text, so keep them short.
     key
-        Name of the query parameter: short, lower case, unique on the page.
+        The control's name, which is its query parameter: short, lower case, unique in the chapter.
+    pin
+        Whether a copied link names the value even where it is the default.
+    nearest
+        Whether a value that is no longer offered becomes the nearest number that is; else the default.
+    why
+        Returns why a value asked for is not shown, given its text; else the offer says it.
 
     Returns
     -------
     Any
         The widget's value; its default if the browser sent one that the control does not offer.
     """
-    _forget_unfit(widget, key, args, kwargs)
-    value = widget(label, *args, key=key, bind="query-params", **kwargs)
-    return value if _fits(widget, value, args, kwargs) else _default(widget, args, kwargs)
+    offer = offer_of(widget, args, kwargs)
+    widget_key = key_of(key)
+    value = _settled(key, label, offer, nearest, why)
+    if widget_key not in st.session_state or st.session_state[widget_key] != value:
+        st.session_state[widget_key] = value
+    said = widget(label, *args, key=widget_key, **kwargs)
+    said = said if offer.fits(said) else value
+    put(key, said, offer, pin=pin)
+    return said
 
 
-def _name(widget: Widget) -> str:
-    return getattr(widget, "__name__", "")
+def section(label: str, *, key: str, icon: str) -> Any:
+    """Return an expander that belongs to this chapter and to the address, as a control does: ``.open`` says whether."""
+    offer = Offer("switch", False)
+    widget_key = key_of(key)
+    value = _settled(key, label, offer, False, None)
+    if widget_key not in st.session_state or st.session_state[widget_key] != value:
+        st.session_state[widget_key] = value
+    box = st.expander(label, key=widget_key, icon=icon, on_change="rerun")
+    put(key, bool(box.open), offer)
+    return box
 
 
-def _options(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Any]:
-    return list(kwargs["options"] if "options" in kwargs else args[0] if args else ())
+def get(name: str, offer: Offer, label: str = "") -> Any:
+    """Return the value of something in the address that is no widget, checked against what is offered."""
+    value = _settled(name, label or name, offer, False, None)
+    put(name, value, offer)
+    return value
 
 
-def _bounds(widget: Widget, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
-    low = kwargs.get("min_value", args[0] if args else (0 if _name(widget) == "slider" else None))
-    high = kwargs.get("max_value", args[1] if len(args) > 1 else (100 if _name(widget) == "slider" else None))
-    return low, high
+def put(name: str, value: Any, offer: Offer, *, pin: bool = False) -> None:
+    """Keep a value and write it into the address, or out of it where it is the default."""
+    kept = _kept()
+    before = kept.shown.get(name)
+    if before is not None and before[0] != value:
+        kept.remarks.pop(name, None)
+        _show_remarks()
+    kept.shown[name] = (value, offer.default)
+    kept.asked.discard(name)
+    if pin:
+        kept.pins[name] = offer.texts(value)
+    _publish(name, [] if value == offer.default else offer.texts(value))
 
 
-def _fits(widget: Widget, value: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-    values = list(value) if isinstance(value, tuple | list) else [value]
-    if _name(widget) in CHOICES:
-        options = _options(args, kwargs)
-        return all(one in options or (one is None and not kwargs.get("required")) for one in values)
-    if _name(widget) in NUMBERS:
-        low, high = _bounds(widget, args, kwargs)
-        return all(one is None or ((low is None or one >= low) and (high is None or one <= high)) for one in values)
-    return True
+def _settled(name: str, label: str, offer: Offer, nearest: bool, why: Callable[[str], str] | None) -> Any:
+    """Return the value that a control shows now, and remark on what cannot be shown."""
+    kept = _kept()
+    before = kept.shown.get(name)
+    if name in kept.asked:
+        texts = kept.texts.get(name, [])
+        value, reason = offer.read(texts)
+        if reason:
+            _remark(name, label, ", ".join(texts), why(texts[-1]) if why else reason, offer.in_words(value))
+        return value
+    value = st.session_state.get(key_of(name), before[0] if before else offer.default)
+    if before is not None and value == before[0] == before[1]:
+        return offer.default
+    if offer.fits(value):
+        return value
+    numbers = [one for one in offer.options if isinstance(one, int | float)]
+    if nearest and numbers and isinstance(value, int | float):
+        return min(numbers, key=lambda one: abs(one - value))
+    if why is not None and before is not None:
+        _remark(name, label, str(value), why(str(value)), offer.in_words(offer.default))
+    return offer.default
 
 
-def _default(widget: Widget, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    if "value" in kwargs or "default" in kwargs:
-        return kwargs.get("value", kwargs.get("default"))
-    if _name(widget) in NUMBERS and len(args) > 2:
-        return args[2]
-    if _name(widget) in CHOICES:
-        options = _options(args, kwargs)
-        if _name(widget) == "multiselect":
-            return []
-        return options[kwargs.get("index") or 0] if options and _name(widget) in {"selectbox", "radio"} else None
-    return _bounds(widget, args, kwargs)[0]
+def _remark(name: str, label: str, asked: str, reason: str, shown: str) -> None:
+    asked = asked if len(asked) <= 60 else asked[:60] + "…"
+    _kept().remarks[name] = f"{label} “{asked}” was asked for, but {reason}. Shown: {shown}."
+    _show_remarks()
 
 
-def _forget_unfit(widget: Widget, key: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    """Drop a remembered value that the control no longer offers, before Streamlit refuses it."""
-    if key in st.session_state and not _fits(widget, st.session_state[key], args, kwargs):
-        del st.session_state[key]
+def refuse(name: str, label: str, offer: Offer, reason: str, shown: str) -> None:
+    """Drop a value that :func:`get` gave and that turns out not to be possible, and say so in a line."""
+    value = _kept().shown[name][0]
+    put(name, offer.default, offer)
+    _remark(name, label, str(value), reason, shown)
+
+
+def remarks() -> None:
+    """Show here what of the address was not honoured, a line each; lines that come later in the script included."""
+    _remarks.set(st.empty())
+    _show_remarks()
+
+
+def _show_remarks() -> None:
+    place = _remarks.get()
+    if place is None:
+        return
+    lines = list(_kept().remarks.values())
+    if not lines:
+        place.empty()
+        return
+    with place.container(gap="xxsmall"):
+        for line in lines:
+            st.caption(f":material/link_off: {as_text(line)}")
 
 
 def read(name: str) -> str | None:
-    """Return a query parameter, or None if it is absent or empty; at most 200 characters."""
+    """Return a query parameter that all pages share, or None if it is absent or empty; at most 200 characters."""
     return (st.query_params.get(name) or "")[:200] or None
 
 
 def write(name: str, value: str | None) -> None:
-    """Set a query parameter, or remove it with None; does nothing if that is what it is."""
-    if value is None:
-        if name in st.query_params:
-            del st.query_params[name]
-    elif st.query_params.get(name) != value:
-        st.query_params[name] = value
+    """Set a query parameter that all pages share, or remove it with None; does nothing if that is what it is."""
+    _set_parameter(name, [] if value is None else [value])
 
 
-def follow(name: str, allowed: Sequence[str], default: str | None) -> str | None:
-    """Return which of ``allowed`` is chosen, and make the widget of key ``_<name>`` agree with the URL.
+def _publish(name: str, texts: list[str]) -> None:
+    kept = _kept()
+    if texts:
+        kept.texts[name] = texts
+    else:
+        kept.texts.pop(name, None)
+    _set_parameter(name, texts)
+    st.session_state[WRITTEN] = _query()
+    _show_link()
 
-    The URL wins when it has changed since the last run of the script (a link, the browser's back button);
-    the widget wins when the reader has just used it.
-    """
-    key, seen = f"_{name}", f"_{name}_in_url"
-    url = read(name)
-    if key not in st.session_state or url != st.session_state.get(seen):
-        st.session_state[key] = url if url in allowed else default
-    if st.session_state[key] not in allowed:
-        st.session_state[key] = default
-    chosen: str | None = st.session_state[key]
-    write(name, None if chosen == default and url is None else chosen)
-    st.session_state[seen] = read(name)
-    return chosen
+
+def _set_parameter(name: str, texts: list[str]) -> None:
+    if st.query_params.get_all(name) == texts:
+        return
+    if texts:
+        st.query_params[name] = texts
+    else:
+        del st.query_params[name]
 
 
 def set_controls(values: Mapping[str, Any]) -> None:
-    """Set controls by key, and the run or the job by name: for callbacks, which run before the script."""
-    for key, value in values.items():
-        st.session_state[f"_{key}" if key in {"run", "job"} else key] = value
+    """Set controls of this chapter by name: for callbacks, which run before the script."""
+    kept = _kept()
+    for name, value in values.items():
+        kept.shown[name] = (value, UNTOUCHED)
+        kept.asked.discard(name)
+        kept.remarks.pop(name, None)
+        st.session_state[key_of(name)] = value
 
 
-def deep_link(extra: Mapping[str, Any] | None = None, drop: Iterable[str] = ()) -> str:
-    """Return the address of what is shown now: page and every query parameter, with ``extra`` ones added."""
-    values: dict[str, Any] = {name: st.query_params.get_all(name) for name in st.query_params if name not in set(drop)}
-    values.update(extra or {})
+def deep_link() -> str:
+    """Return the address of what is shown now: page, run, epoch and every control that is not at its default."""
+    values = {**_kept().pins, **_query()}
     base = (st.context.url or "").split("?")[0]
     return f"{base}?{urlencode(values, doseq=True)}" if values else base
+
+
+def copy_link() -> None:
+    """Show the button that opens the link to what is shown; the link is made when it is opened, and kept up to date."""
+    place = st.popover(
+        "Link",
+        icon=":material/link:",
+        help="A link to exactly what is shown",
+        key=f"{chapter()}-link",
+        on_change="rerun",
+    )
+    with place:
+        st.caption("This address opens this page with this run, this epoch and these controls.")
+        if place.open:
+            _link.set(st.empty())
+            _show_link()
+
+
+def _show_link() -> None:
+    place = _link.get()
+    if place is not None:
+        place.code(deep_link(), language=None, wrap_lines=True)

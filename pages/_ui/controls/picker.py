@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -52,15 +52,25 @@ def default_run(runs: Sequence[Run]) -> Run:
     return next(iter(ordered), next((run for run in runs if run.status == "finished"), runs[0]))
 
 
-def pick_run(runs: Sequence[Run]) -> Run:
-    """Show the picker over ``runs`` (not empty) with provenance and deep link; return the chosen run."""
+def pick_run(runs: Sequence[Run], absent: Mapping[str, str]) -> Run:
+    """Show the picker over ``runs`` (not empty) with provenance and deep link; return the chosen run.
+
+    ``absent`` says of other runs, by id, why they cannot be shown.
+    """
     by_id = {run.id: run for run in runs}
-    chosen = links.follow("run", list(by_id), default_run(runs).id)
     with st.container(horizontal=True, vertical_alignment="bottom", key="picker"):
-        st.selectbox("Run", list(by_id), format_func=lambda one: label(by_id[one]), key="_run", width=420)
-        with st.popover("Link", icon=":material/link:", help="A link to exactly what is shown"):
-            st.caption("This address opens this page with this run, this epoch and these controls.")
-            st.code(links.deep_link({"run": chosen}), language=None, wrap_lines=True)
+        chosen = links.control(
+            st.selectbox,
+            "Run",
+            list(by_id),
+            index=list(by_id).index(default_run(runs).id),
+            format_func=lambda one: label(by_id[one]) if one in by_id else str(one),
+            key="run",
+            width=420,
+            pin=True,
+            why=lambda one: absent.get(one, "there is no such run of this chapter on this machine"),
+        )
+        links.copy_link()
     run = by_id[str(chosen)]
     st.caption(provenance(run))
     return run

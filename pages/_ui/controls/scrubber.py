@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.runs.store import Run
+from pages._ui.controls import links
 from pages._ui.show import reading
 
 KEY = "epoch"
@@ -19,27 +20,17 @@ def epochs_of(run: Run) -> list[int]:
     return sorted({int(epoch) for epoch in history["epoch"]})
 
 
-def _settle(epochs: Sequence[int]) -> None:
-    """Make the remembered epoch one of ``epochs``: stay at the last if it was the last, else take the nearest."""
-    before = st.session_state.get("_epochs")
-    value = st.session_state.get(KEY)
-    if value is not None and (before not in (None, list(epochs)) or value not in epochs):
-        was_last = bool(before) and value == before[-1]
-        st.session_state[KEY] = epochs[-1] if was_last else min(epochs, key=lambda one: abs(one - value))
-    st.session_state["_epochs"] = list(epochs)
+def _step(epochs: Sequence[int], at: int, by: int) -> None:
+    index = epochs.index(at) + by
+    links.set_controls({KEY: epochs[min(max(index, 0), len(epochs) - 1)]})
 
 
-def _step(epochs: Sequence[int], by: int) -> None:
-    at = st.session_state.get(KEY, epochs[-1])
-    index = epochs.index(at) if at in epochs else len(epochs) - 1
-    st.session_state[KEY] = epochs[min(max(index + by, 0), len(epochs) - 1)]
-
-
-def _arrow(place: DeltaGenerator, word: str, epochs: Sequence[int], by: int, disabled: bool) -> None:
+def _arrow(place: DeltaGenerator, word: str, epochs: Sequence[int], at: int, by: int) -> None:
     icon = ":material/chevron_left:" if by < 0 else ":material/chevron_right:"
     label = f"{word.capitalize()} epoch"
     key = f"_epoch_{word}"
-    place.button(label, key=key, icon=icon, help=label, on_click=_step, args=(epochs, by), disabled=disabled)
+    disabled = at == epochs[0 if by < 0 else -1]
+    place.button(label, key=key, icon=icon, help=label, on_click=_step, args=(epochs, at, by), disabled=disabled)
 
 
 def epoch_scrubber(epochs: Sequence[int]) -> int:
@@ -50,11 +41,12 @@ def epoch_scrubber(epochs: Sequence[int]) -> int:
     if len(epochs) == 1:
         st.caption(f"Epoch {epochs[0]} is the only one recorded.")
         return epochs[0]
-    _settle(epochs)
     with st.container(key="epoch-bar", horizontal=True, vertical_alignment="bottom", wrap=False, gap="small"):
         before = st.container(width="content")
-        chosen = st.select_slider("Epoch", options=epochs, value=epochs[-1], key=KEY, bind="query-params")
+        chosen = links.control(
+            st.select_slider, "Epoch", options=epochs, value=epochs[-1], key=KEY, pin=True, nearest=True
+        )
         after = st.container(width="content")
-    _arrow(before, "previous", epochs, -1, chosen == epochs[0])
-    _arrow(after, "next", epochs, 1, chosen == epochs[-1])
-    return int(chosen) if chosen in epochs else epochs[-1]
+    _arrow(before, "previous", epochs, chosen, -1)
+    _arrow(after, "next", epochs, chosen, 1)
+    return int(chosen)

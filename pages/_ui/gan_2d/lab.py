@@ -15,10 +15,11 @@ from core import settings
 from core.chapters.gan_2d.config import GAN2DConfig
 from core.chapters.gan_2d.presets import PRESETS
 from core.data.point_files import read_points
-from core.data.points import MAX_POINTS, OWN, decode, distribution, encode, own_points
+from core.data.points import OWN, decode, distribution, encode, own_points
 from core.errors import AtlasError, DataError
 from core.runs.store import Run
 from pages._ui.controls import forms, links
+from pages._ui.controls.offers import Offer
 from pages._ui.gan_2d import player as gan_player
 from pages._ui.gan_2d.film import config_of, film_of
 from pages._ui.gan_2d.session import Lab
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 LAB, BESIDE = "lab", "beside"  # of the options' keys: lab.g_rate, beside.g_rate
 POINTS, FROM = "lab.points", "from"
+TEXT = Offer("text", "")
 UPLOAD_MB = 5  # like server.maxUploadSize; the reader of points takes less, and says so
 BURST_S, PAUSE_S = 0.25, 0.4  # trains this long in every such while: the rest is for the page
 CANVAS, STAGE = "lab-canvas", "lab-player"
@@ -48,7 +50,7 @@ def begin_branch(run: Run, frame: int) -> None:
     """Callback: open the laboratory at a recorded frame, with the run's configuration."""
     forms.fill(LAB, run.meta["config"], GAN2DConfig)
     _keep_points(str(run.meta["config"].get("points", "")))
-    st.query_params[FROM] = f"{run.id}@{frame}"
+    links.put(FROM, f"{run.id}@{frame}", TEXT)
     links.set_controls({"lab": True})
 
 
@@ -57,7 +59,7 @@ def begin_preset() -> None:
     name = st.session_state.get("preset")
     if name in PRESETS:
         forms.fill(LAB, PRESETS[name].config().to_dict(), GAN2DConfig)
-        links.write(FROM, None)
+        links.put(FROM, "", TEXT)
 
 
 def show_lab(runs: Sequence[Run]) -> None:
@@ -77,7 +79,7 @@ def show_lab(runs: Sequence[Run]) -> None:
     except AtlasError as error:
         states.problem(error)
         if origin is not None:
-            st.button("Start from the beginning instead", on_click=links.write, args=(FROM, None))
+            st.button("Start from the beginning instead", on_click=links.put, args=(FROM, "", TEXT))
         return
     _buttons(lab, origin)
     st.fragment(_stage, run_every=PAUSE_S if lab.playing else None)(config)
@@ -136,13 +138,13 @@ def _matters(name: str, values: dict[str, Any]) -> bool:
 
 def _keep_points(code: str) -> None:
     """Callback: put other points into the square and the link."""
-    links.write(POINTS, code or None)
+    links.put(POINTS, code, TEXT)
     gan_player.replace_points(CANVAS)
 
 
 def _own_points() -> str:
     """Show the square and the file loader; return the code of the reader's points."""
-    code = (st.query_params.get(POINTS) or "")[: 4 * MAX_POINTS]
+    code = links.get(POINTS, TEXT, "Own points")
     try:
         if code:
             decode(code)
@@ -155,7 +157,7 @@ def _own_points() -> str:
     if drawn is not None and drawn != st.session_state.get("_lab_drawn"):
         st.session_state["_lab_drawn"] = drawn
         code = encode(own_points(drawn).points) if drawn else ""
-        links.write(POINTS, code or None)
+        links.put(POINTS, code, TEXT)
     with right:
         st.markdown(
             "Draw with mouse, pen or finger, or with the arrow keys and the space bar. The points become the real "
@@ -218,9 +220,15 @@ def _beside(config: GAN2DConfig) -> GAN2DConfig | None:
 
 def _origin(runs: Sequence[Run]) -> tuple[Run, int] | None:
     """Return the recorded frame that the link branches from; None where it names none that is there."""
-    run_id, sign, text = (links.read(FROM) or "").rpartition("@")
+    asked = links.get(FROM, TEXT)
+    if not asked:
+        return None
+    run_id, sign, text = asked.rpartition("@")
     run = next((one for one in runs if one.id == run_id), None)
     if run is None or not sign or not text.isdecimal() or int(text) > run.meta["epochs_done"]:
+        links.refuse(
+            FROM, "Frame to train on from", TEXT, "there is no such frame here", "a training from its beginning"
+        )
         return None
     return run, int(text)
 
@@ -337,7 +345,7 @@ def _buttons(lab: Lab, origin: tuple[Run, int] | None) -> None:
             on_click=_restart,
         )
         if origin is not None:
-            st.button("Leave the branch", key="_lab_leave", on_click=links.write, args=(FROM, None))
+            st.button("Leave the branch", key="_lab_leave", on_click=links.put, args=(FROM, "", TEXT))
 
 
 def _stage(config: GAN2DConfig) -> None:

@@ -67,7 +67,7 @@ class Lab:
             name=self.name,
             first=first,
             live=True,
-            layers=gan_player.parse_layers(links.read("layers")),
+            layers=gan_player.parse_layers(links.get("layers", gan_player.SHOWN_LAYERS)),
             speed=20,
         )
 

@@ -122,7 +122,7 @@ def take_row(name: str, labels: Sequence[int]) -> None:
     state = st.session_state.get(table_key(name))
     rows = state["selection"]["rows"] if state else []
     if rows and int(rows[0]) < len(labels):
-        st.session_state["digit"] = str(int(labels[int(rows[0])]))
+        links.set_controls({"digit": str(int(labels[int(rows[0])]))})
         st.session_state[f"_{name}_clicks"] = st.session_state.get(f"_{name}_clicks", 0) + 1
 
 

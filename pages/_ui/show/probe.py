@@ -41,7 +41,7 @@ def probe(title: str = "Probe the model", *, key: str = "probe") -> Probe:
     ...     if opened:
     ...         modules = ui.cached_model(ch.run, None, build)
     """
-    return Probe(st.expander(title, key=key, icon=":material/experiment:", on_change="rerun", bind="query-params"))
+    return Probe(links.section(title, key=key, icon=":material/experiment:"))
 
 
 @dataclass(frozen=True)

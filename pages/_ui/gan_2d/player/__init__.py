@@ -21,9 +21,13 @@ from core.chapters.gan_2d.state import Reading, read_state
 from core.charts.palette import GENERATED, SKY, VERMILION
 from core.data.points import LEVELS, MAX_POINTS, decode
 from core.errors import DataError
+from pages._ui.controls.offers import Offer
 
 LAYERS = ("field", "real", "generated", "arrows", "manifold")
 SPEEDS = (5, 10, 20, 30, 60)
+SPEED = Offer("choice", 20, options=SPEEDS)
+LAYER = "|".join(LAYERS)
+SHOWN_LAYERS = Offer("text", "-".join(LAYERS), pattern=f"none|({LAYER})(-({LAYER}))*")
 CRITIC_SCALE = 0.25  # as in core/chapters/gan_2d/losses.py, which needs torch
 _HERE = Path(__file__).parent
 
