@@ -13,13 +13,9 @@ from core.chapters.gan_2d.config import GAN2DConfig
 from core.data.points import distribution
 from core.runs.store import Run
 from pages._ui import chapter as ui
-from pages._ui.controls import links
 from pages._ui.gan_2d import film as gan_film
 from pages._ui.gan_2d import lab as gan_lab
-from pages._ui.gan_2d import player as gan_player
 
-FRAME = "epoch"  # a frame is the run's epoch
-PLAYER = "player"
 # Lin et al., PacGAN, arXiv:1712.04086, table 1 (10 trials): modes found, share of samples within 3 sigma.
 PACGAN = {
     "ring": (("GAN", 6.3, 0.982), ("PacGAN2", 7.9, 0.956)),
@@ -145,40 +141,7 @@ def show_picture(ch: ui.Chapter) -> tuple[int, list[Run]]:
     runs = [ch.run, *([others[picked]] if picked else [])]
     panes = [gan_film.pane_of(run) for run in runs]
     frames = len(panes[0].film)
-    begun = _begun("|".join(run.digest for run in runs), frames)
-    bundle = gan_film.bundle_of(runs, **{name: begun[name] for name in ("name", "at", "layers", "speed")})
-    rest = gan_player.player(bundle, key=PLAYER, name=begun["name"], frames=frames)
-    frame = begun["at"] if rest.frame is None else rest.frame
-    st.session_state[RESTED] = frame
-    links.put(FRAME, frame, _frames(frames), pin=True)
-    if rest.layers is not None:
-        links.put("layers", "-".join(rest.layers) or "none", gan_player.SHOWN_LAYERS)
-    if rest.speed is not None:
-        links.put("speed", rest.speed, gan_player.SPEED)
-    return int(frame), runs
-
-
-def _frames(frames: int) -> Offer:
-    return Offer("number", frames - 1, low=0, high=frames - 1, whole=True)
-
-
-def _begun(film: str, frames: int) -> dict[str, Any]:
-    """Return how the player begins with a film; anew where the address or a link on the page wants another frame."""
-    wanted = links.get(FRAME, _frames(frames), "Frame")
-    begun: dict[str, Any] | None = st.session_state.get(FILM)
-    known = begun is not None and begun["film"] == film and PLAYER in st.session_state
-    if begun is None or not known or wanted != st.session_state.get(RESTED):
-        serial = 0 if begun is None else begun["serial"] + 1
-        begun = {
-            "film": film,
-            "serial": serial,
-            "name": f"{film}|{serial}",
-            "at": wanted,
-            "layers": gan_player.parse_layers(links.get("layers", gan_player.SHOWN_LAYERS, "Layers")),
-            "speed": links.get("speed", gan_player.SPEED, "Speed"),
-        }
-        st.session_state[FILM] = begun
-    return begun
+    return gan_film.show(runs, frames), runs
 
 
 def measures(runs: Sequence[Run], columns: dict[str, str], *, name: bool) -> pd.DataFrame:
@@ -356,14 +319,14 @@ def show_how(run: Run) -> None:
             ("GAN Lab", "https://poloclub.github.io/ganlab/"),
         ],
         tries=[
-            ui.Try("See the first frames, where the field splits before the points have moved", {FRAME: 3}),
+            ui.Try("See the first frames, where the field splits before the points have moved", {gan_film.FRAME: 3}),
             ui.Try(
                 "Make it fail: watch a generator jump from cluster to cluster",
-                {"run": "shipped/gan_2d/collapse", FRAME: 0},
+                {"run": "shipped/gan_2d/collapse", gan_film.FRAME: 0},
             ),
             ui.Try(
                 "Put packing beside it: the same points, the same seed, no collapse",
-                {"run": "shipped/gan_2d/collapse", "with": "disjoint", FRAME: 20},
+                {"run": "shipped/gan_2d/collapse", "with": "disjoint", gan_film.FRAME: 20},
             ),
             ui.Try("Draw your own distribution and train on it", {"lab": True, "lab.data": "points"}),
         ],

@@ -20,8 +20,8 @@ from urllib.parse import parse_qs, urlencode
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from pages._ui.controls.offers import Offer, offer_of
 from core.words import as_text
+from pages._ui.controls.offers import Offer, offer_of
 
 Widget = Callable[..., Any]
 Query = dict[str, list[str]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import takewhile
+from typing import Any
 
 import streamlit as st
 
@@ -12,8 +13,14 @@ from core.chapters.gan_2d.film import Film
 from core.data.points import distribution
 from core.errors import RunError
 from core.runs.store import Run
+from pages._ui.controls import links
+from pages._ui.controls.offers import Offer
 from pages._ui.gan_2d import player as gan_player
 from pages._ui.show import reading
+
+FRAME = "epoch"  # a frame is the run's epoch, under the name that every chapter's link uses
+PLAYER = "player"
+FILM, RESTED = "_film", "_film_rested"  # how the player began, and the frame that it last rested at
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
@@ -55,3 +62,41 @@ def _bundle(name: str, at: int, layers: tuple[str, ...], speed: int, _runs: Sequ
 def bundle_of(runs: Sequence[Run], *, name: str, at: int, layers: tuple[str, ...], speed: int) -> bytes:
     """Return what the player needs to show one recorded run, or two side by side."""
     return _bundle(name, at, layers, speed, runs)
+
+
+def show(runs: Sequence[Run], frames: int) -> int:
+    """Show the player over one run or two side by side, and return the frame that it rests at."""
+    begun = _begun("|".join(run.digest for run in runs), frames)
+    bundle = bundle_of(runs, **{name: begun[name] for name in ("name", "at", "layers", "speed")})
+    rest = gan_player.player(bundle, key=PLAYER, name=begun["name"], frames=frames)
+    frame = int(begun["at"] if rest.frame is None else rest.frame)
+    st.session_state[RESTED] = frame
+    links.put(FRAME, frame, _frames(frames), pin=True)
+    if rest.layers is not None:
+        links.put("layers", "-".join(rest.layers) or "none", gan_player.SHOWN_LAYERS)
+    if rest.speed is not None:
+        links.put("speed", rest.speed, gan_player.SPEED)
+    return frame
+
+
+def _frames(frames: int) -> Offer:
+    return Offer("number", frames - 1, low=0, high=frames - 1, whole=True)
+
+
+def _begun(film: str, frames: int) -> dict[str, Any]:
+    """Return how the player begins with a film; anew where the address or a link on the page wants another frame."""
+    wanted = links.get(FRAME, _frames(frames), "Frame")
+    begun: dict[str, Any] | None = st.session_state.get(FILM)
+    known = begun is not None and begun["film"] == film and PLAYER in st.session_state
+    if begun is None or not known or wanted != st.session_state.get(RESTED):
+        serial = 0 if begun is None else begun["serial"] + 1
+        begun = {
+            "film": film,
+            "serial": serial,
+            "name": f"{film}|{serial}",
+            "at": wanted,
+            "layers": gan_player.parse_layers(links.get("layers", gan_player.SHOWN_LAYERS, "Layers")),
+            "speed": links.get("speed", gan_player.SPEED, "Speed"),
+        }
+        st.session_state[FILM] = begun
+    return begun
