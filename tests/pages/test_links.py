@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.settings import ROOT
-from pages._ui import atlas
+from pages._ui.shell import navigation as atlas
 from tests.pages.screen import texts
 
 CHAPTERS = [one.name for members in atlas.chapters().values() for one in members]
