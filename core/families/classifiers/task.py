@@ -133,10 +133,16 @@ class ClassifierTask(Task):
 
 
 def bfloat16_is_fast(device: str) -> bool:
-    """Return whether bfloat16 beats float32 here: on CPUs only with matrix tiles (AMX); elsewhere it is slower."""
+    """Return whether bfloat16 beats float32 here: on CPUs only with instructions of its own; else it is slower.
+
+    Those are matrix tiles (AMX) and AVX-512's bfloat16 products. Measured with the latter on two cores, 55,000 images
+    and width 32: 23 s an epoch instead of 39.
+    """
     if torch.device(device).type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return torch.device(device).type == "cpu" and bool(torch.cpu._is_amx_tile_supported())
+    if torch.device(device).type != "cpu":
+        return False
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 def logits_of(

@@ -59,6 +59,14 @@ def pictures(n=64):
     return as_tensor(load("mnist-5k", "train").images[:n])
 
 
+@pytest.mark.parametrize(("tiles", "products"), [(False, False), (True, False), (False, True), (True, True)])
+def test_bfloat16_is_for_processors_with_instructions_for_it(monkeypatch, tiles, products):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: products)
+    assert classifier.bfloat16_is_fast("cpu") == (tiles or products)
+    assert not classifier.bfloat16_is_fast("mps")
+
+
 class TestAugmentation:
     def test_without_switches_nothing_changes(self, generator):
         images = pictures()
@@ -130,7 +138,7 @@ class TestTraining:
         assert terms["objective"] != terms["loss"]
 
     def test_the_logged_loss_is_the_models_cross_entropy_on_the_batch(self):
-        task = task_of(TINY.changed(shift=0))
+        task = task_of(TINY.changed(shift=0, precision="float32"))
         batch = torch.arange(50)
         model = copy.deepcopy(task.model)
         terms, _ = task.step(batch, torch.Generator().manual_seed(0))
