@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.charts.curves import curves, long_form
+from core.charts.curves import curves
 from core.data import DATASETS
 from core.families.classifiers import charts, findings
 from core.runs.store import Run
@@ -122,34 +122,30 @@ def show_curves(ch: ui.Chapter, epoch: int) -> None:
         others = ui.overlay_runs(ch)
     runs = [ch.run, *others]
 
-    def long(columns: dict[str, str]) -> pd.DataFrame:
-        named = len(runs) > 1
-        return pd.concat(
-            [long_form(ui.history(run), columns, run.name if named else None) for run in runs], ignore_index=True
-        )
-
     left, right = ui.columns(2)
-    loss = long({"train_loss": "training", "validation_loss": "validation"})
     with (
         left,
+        ui.guarded(),
         ui.panel("Mean loss of an image", help="Cross-entropy; lower is better. A guess at random costs 2.303 nats."),
     ):
+        loss = ui.overlaid(runs, {"train_loss": "training", "validation_loss": "validation"})
         ui.chart(
             ui.drawn(curves, loss, title_y="loss (nats)", log=log, smoothing=smoothing, epoch=epoch, zero=not log),
             loss,
             key="loss",
             alt="Loss over epochs, training and validation",
         )
-    accuracy = long({"train_accuracy": "training", "validation_accuracy": "validation"})
-    accuracy["value"] *= 100
     with (
         right,
+        ui.guarded(),
         ui.panel(
             "Share of images read correctly",
             help="Training accuracy is the running one: a mean over the epoch, of images shifted at random and weights "
             "that still move. Validation is measured after the epoch with averaged weights, so it may lie above.",
         ),
     ):
+        accuracy = ui.overlaid(runs, {"train_accuracy": "training", "validation_accuracy": "validation"})
+        accuracy["value"] *= 100
         ui.chart(
             ui.drawn(curves, accuracy, title_y="accuracy (%)", smoothing=smoothing, epoch=epoch),
             accuracy,
@@ -229,10 +225,8 @@ TABLES = {
 def read_tables(run: Run) -> dict[str, pd.DataFrame]:
     """Return the run's tables; none where there was no evaluation, or where one does not read, which is then said."""
     if not set(TABLES) <= set(run.tables()):
-        ui.nothing_yet(
-            "The confusion matrix comes when training has finished",
-            "Until then the curves grow with every epoch. A stopped run can be resumed in the sidebar.",
-        )
+        if run.meta["epochs_done"]:
+            ui.not_evaluated(run, "The confusion matrix, the classes and the verdict")
         return {}
     with ui.guarded():
         tables = {name: ui.run_table(run, name) for name in TABLES}
@@ -251,7 +245,11 @@ def main() -> None:
     parts.show_headline(run)
     every = read_tables(run)
     if not every:
-        show_curves(ch, ui.epoch_scrubber(ch))
+        epoch = ui.epoch_scrubber(ch)
+        if epoch:
+            show_curves(ch, epoch)
+        else:
+            ui.no_epoch(run)
         return
     epochs = sorted(int(epoch) for epoch in every["measures"]["epoch"].unique())
     splits = [name for name in ("test", "validation") if name in set(every["measures"]["split"])]

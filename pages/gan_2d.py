@@ -68,6 +68,14 @@ PANELS: dict[str, tuple[str, dict[str, str], dict[str, Any], str]] = {
 }
 
 
+SO_FAR = [
+    ui.SoFar("js", "JS divergence", "{:.3f} nats"),
+    ui.SoFar("modes", "Modes covered", "{:.0f}", high=True),
+    ui.SoFar("high_quality", "High quality", "{:.1%}", high=True),
+    ui.SoFar("reverse_kl", "Reverse KL", "{:.4f} nats"),
+]
+
+
 def source_of(run: Run) -> Any:
     """Return the distribution that a run learns."""
     config = gan_film.config_of(run)
@@ -75,7 +83,9 @@ def source_of(run: Run) -> Any:
 
 
 def show_headline(run: Run) -> None:
-    """Show the run's figures over its seeds."""
+    """Show the run's figures over its seeds, or how far its own seed is."""
+    if ui.so_far(run, SO_FAR, "frame"):
+        return
     metrics, source = run.metrics, source_of(run)
     known = source.n_modes > 0
     published = PACGAN.get(gan_film.config_of(run).data, ())
@@ -126,7 +136,7 @@ def _others(ch: ui.Chapter) -> dict[str, Run]:
         same = (config.get("data"), config.get("points", "")) == (mine.data, mine.points)
         return (not same, config.get("seed") != mine.seed, run.name)
 
-    there = [run for run in ch.runs if run.id != ch.run.id and (run.path / "frames.safetensors").is_file()]
+    there = [run for run in ch.runs if run.id != ch.run.id and gan_film.is_there(run)]
     return {f"{run.name}" if run.shipped else f"yours: {run.name}": run for run in sorted(there, key=far)}
 
 
@@ -144,27 +154,12 @@ def show_picture(ch: ui.Chapter) -> tuple[int, list[Run]]:
     return gan_film.show(runs, frames), runs
 
 
-def measures(runs: Sequence[Run], columns: dict[str, str], *, name: bool) -> pd.DataFrame:
-    """Return measures of runs in long form: ``step, series, value[, run]``."""
-    parts = []
-    for run in runs:
-        history = ui.history(run)
-        n_modes = source_of(run).n_modes
-        if n_modes and "modes" in history:
-            history["covered"] = history["modes"] / n_modes
-        there = [column for column in columns if column in history]
-        part = history[["step", *there]].melt("step", var_name="series", value_name="value").dropna(subset=["value"])
-        part["series"] = part["series"].map(columns)
-        parts.append(part.assign(run=run.name) if name else part)
-    return pd.concat(parts, ignore_index=True)
-
-
 def show_measures(runs: Sequence[Run], frame: int) -> None:
     """Show the measures over time, with a cursor at the frame; those of the run beside it dashed."""
     step = int(gan_film.film_of(runs[0]).steps[frame])
     shown = []
     for key, (title, columns, settings, words) in PANELS.items():
-        table = measures(runs, columns, name=len(runs) > 1)
+        table = ui.overlaid(runs, columns, "step", gan_film.with_covered)
         if not table.empty:
             shown.append((key, title, table, settings, words))
     for start in range(0, len(shown), 2):
@@ -338,6 +333,9 @@ def show_page() -> None:
     ch = ui.open_chapter("gan_2d")
     run = ch.run
     show_headline(run)
+    if run.status != "finished" and not gan_film.is_there(run):
+        ui.no_epoch(run, "Its picture and its measures appear with the first frame.")
+        return
     frame, runs = None, [run]
     with ui.guarded():
         frame, runs = show_picture(ch)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.charts.curves import curves, long_form
+from core.charts.curves import curves
 from core.data import DATASETS, load
 from core.errors import AtlasError
 from core.families.log_probs import charts, findings
@@ -24,11 +24,19 @@ STARTS = {
     "normal": "draws of N(0, I)",
     "encoder": "the encoder's values after one epoch",
 }
+SO_FAR = [
+    ui.SoFar("kept_loss", "Per-image latents", "{:,.2f} nats"),
+    ui.SoFar("kept_amortised_loss", "Encoder", "{:,.2f} nats"),
+    ui.SoFar("train_loss", "Per-image latents, in training", "{:,.2f} nats"),
+    ui.SoFar("train_amortised_loss", "Encoder, in training", "{:,.2f} nats"),
+]
 MODELS = {"latent": "latents", "amortised": "encoder"}
 
 
 def show_headline(run: Run) -> None:
     """Show both models' log p(x) of training images and whose q is closer."""
+    if ui.so_far(run, SO_FAR):
+        return
     metrics, split = run.metrics, held_out_split(run)
     kept = f"{run.config.kept_images:,} training images"
     same = comparable(run)
@@ -131,12 +139,11 @@ def show_curves(ch: ui.Chapter, epoch: int) -> None:
         others = ui.overlay_runs(ch)
     for column, (name, title) in zip(ui.columns(len(TERMS)), TERMS.items(), strict=True):
         series = {f"kept_{name}": MODELS["latent"], f"kept_amortised_{name}": MODELS["amortised"]}
-        frames = [long_form(ui.history(one), series, one.name if others else None) for one in [ch.run, *others]]
-        frame = pd.concat(frames, ignore_index=True)
         words = (
             f"{ch.run.config.kept_images:,} training images after each epoch, same noise: per-image latents, encoder."
         )
         with column, ui.guarded(), ui.panel(title, help=words):
+            frame = ui.overlaid([ch.run, *others], series)
             if frame.empty:
                 st.caption("This run recorded nothing for this chart.")
                 continue
@@ -320,7 +327,7 @@ def show_page() -> None:
     picture = st.container()
     epoch = ui.epoch_scrubber(ch)
     if not epoch:
-        ui.nothing_yet("The first epoch has not ended", "Everything on this page appears with it.")
+        ui.no_epoch(run)
         return
     with picture:
         show_samples(run, epoch)
@@ -339,7 +346,7 @@ def show_page() -> None:
         )
         show_references(run)
     else:
-        ui.nothing_yet("Not evaluated yet", "The split of the slack and the verdict appear when training has ended.")
+        ui.not_evaluated(run, "The split of the slack and the verdict")
     with ui.probe("Probe the model", key="probe") as opened:
         if opened:
             with ui.guarded():

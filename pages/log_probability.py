@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from core.charts.curves import curves, long_form
+from core.charts.curves import curves
 from core.data import DATASETS
 from core.families.log_probs import charts, findings
 from core.families.log_probs.tables import mean_with_error, thinned
@@ -24,6 +24,13 @@ from pages._ui.log_probability.parts import (
 
 MEASURES = {"ink": "share of full ink", "intrinsic_dimension": "intrinsic dimension around the image"}
 SCATTERED = 1500  # images drawn as points
+
+
+SO_FAR = [
+    ui.SoFar("validation_log_prob_nats", "log p(x), validation", "{:,.2f} nats", high=True),
+    ui.SoFar("validation_loss", "Negative ELBO, validation", "{:,.2f} nats"),
+    ui.SoFar("train_bound", "Training bound, negative", "{:,.2f} nats"),
+]
 
 
 def show_headline(run: Run, digits: pd.DataFrame) -> None:
@@ -227,14 +234,13 @@ def show_training(ch: ui.Chapter, epoch: int) -> None:
         "log p(x) of validation images": {"validation_log_prob_nats": "validation"},
     }
     for column, (title, series) in zip(ui.columns(2), columns.items(), strict=True):
-        frames = [long_form(ui.history(one), series, one.name if others else None) for one in [run, *others]]
-        frame = pd.concat(frames, ignore_index=True)
         words = (
             "Negative, per image. In the last epochs the training bound may be the importance-weighted one."
             if "train_bound" in series
             else "After each epoch: 500 images with 50 samples each."
         )
         with column, ui.guarded(), ui.panel(title, help=words):
+            frame = ui.overlaid([run, *others], series)
             if frame.empty:
                 st.caption("This run recorded nothing for this chart.")
                 continue
@@ -355,12 +361,14 @@ def show_page() -> None:
         digits = ui.run_table(run, "digits")
         show_headline(run, digits[digits["split"] == split])
         show_one_of_each(run)
+    else:
+        ui.so_far(run, SO_FAR)
     epoch = ui.epoch_scrubber(ch)
     if not epoch:
-        ui.nothing_yet("The first epoch has not ended", "Curves appear with it, log p(x) when training has ended.")
+        ui.no_epoch(run, "Curves appear with it, log p(x) when training has ended.")
         return
     if not measured:
-        ui.nothing_yet("Not measured yet", "log p(x) of single images is measured when training has ended.")
+        ui.not_evaluated(run, "The estimates of log p(x) of single images")
         show_training(ch, epoch)
         return
     label = show_digits(run, split, epoch)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.charts.curves import curves, long_form
+from core.charts.curves import curves
 from core.data import DATASETS
 from core.errors import AtlasError
 from core.families.vaes import charts, findings
@@ -37,6 +37,12 @@ REPORT = {"training": -178.49, "test": -189.04}
 OTHER_REPORT = {"training": -208.9, "test": -224.5}
 
 
+SO_FAR = [
+    ui.SoFar("validation_loss", "Validation loss", "{:,.2f} nats"),
+    ui.SoFar("train_loss", "Training loss", "{:,.2f} nats"),
+    ui.SoFar("validation_reconstruction", "Reconstruction, validation", "{:,.2f} nats"),
+    ui.SoFar("validation_kl", "KL, validation", "{:,.2f} nats"),
+]
 COLUMNS = {
     "measures": ("epoch", "split", "n", "loss", "standard_error", "reconstruction", "kl"),
     "per_class": ("epoch", "split", "label", "n", "loss", "reconstruction", "kl"),
@@ -74,7 +80,9 @@ def elbo(run: Run) -> float | None:
 
 
 def show_headline(run: Run) -> None:
-    """Show the run's final figures."""
+    """Show the run's final figures, or how far it is."""
+    if ui.so_far(run, SO_FAR):
+        return
     split, metrics = held_out_split(run), run.metrics
     size = DATASETS[run.config.data].sizes[split]
     used = metrics.get("used_dimensions")
@@ -190,10 +198,8 @@ def show_curves(ch: ui.Chapter, epoch: int) -> None:
     runs = [ch.run, *others]
     for column, (name, (title, words)) in zip(ui.columns(len(TERMS)), TERMS.items(), strict=True):
         columns = {f"train_{name}": "training", f"validation_{name}": "validation"}
-        frame = pd.concat(
-            [long_form(ui.history(run), columns, run.name if others else None) for run in runs], ignore_index=True
-        )
         with column, ui.guarded(), ui.panel(title, help=words):
+            frame = ui.overlaid(runs, columns)
             if frame.empty:
                 st.caption("This run recorded nothing for this chart.")
                 continue
@@ -208,7 +214,8 @@ def show_latent(run: Run, epoch: int, kept: int | None, every: pd.DataFrame | No
     left, right = ui.columns(2)
     if len(dimensions):
         said = findings.dimensions_sentence(dimensions)
-        ceiling = float(history.filter(regex=r"^kl_\d+$").max().max()) * 1.05 or 1.0
+        nats = history.filter(regex=r"^kl_\d+$").to_numpy(float)
+        ceiling = float(nats[np.isfinite(nats)].max(initial=0.0)) * 1.05 or 1.0
         chart = ui.drawn(charts.kl_bars, dimensions, ceiling=ceiling, threshold=findings.UNUSED_NATS)
         with (
             left,
@@ -354,9 +361,7 @@ def show_evaluation(run: Run, epoch: int) -> None:
     tables = tables_of(run)
     if tables is None:
         show_latent(run, epoch, None, None)
-        ui.nothing_yet(
-            "Not evaluated yet", "The verdict, the latent map and the tables appear when training has ended."
-        )
+        ui.not_evaluated(run, "The verdict, the latent map and the tables")
         return
     kept = int(min(tables["measures"]["epoch"].unique(), key=lambda one: (abs(one - epoch), -one)))
     show_latent(run, epoch, kept, tables["latent_map"])
@@ -372,7 +377,7 @@ def show_page() -> None:
     picture = st.container()
     epoch = ui.epoch_scrubber(ch)
     if not epoch:
-        ui.nothing_yet("The first epoch has not ended", "Everything on this page appears with it.")
+        ui.no_epoch(run)
         return
     with picture:
         show_samples(run, epoch)

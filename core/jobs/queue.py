@@ -124,9 +124,8 @@ def _reason(run: Run, status: str, done: float, total: int) -> str | None:
     if status == INTERRUPTED:
         epochs = int(run.meta["epochs_done"])
         return f"its process ended; resuming goes on after epoch {epochs}" if epochs else "its process ended"
-    where = run.meta.get("diverged_at")
-    if status == "diverged" and isinstance(where, dict):
-        return f"the loss was no longer finite in epoch {where.get('epoch')}, step {where.get('step')}"
+    if status == "diverged" and run.diverged_at:
+        return "the loss was no longer finite in epoch {:,}, step {:,}".format(*run.diverged_at)
     reason = run.meta.get("reason")
     return str(reason) if status == "failed" and reason else None
 
@@ -223,21 +222,25 @@ class JobQueue:
                     continue
         return sorted(found, key=lambda run: run.meta["created"])
 
-    def _ready(self, config: Config) -> Executor:
-        """Return the executor, or raise JobError where this deployment does not train that config now."""
+    def check(self, config: Config) -> None:
+        """Raise JobError where this deployment does not train that config now, even with its data on the machine."""
         if settings.read_only():
             raise JobError("training is switched off here", "Run the app on your own machine to train")
         if config.epochs > settings.max_epochs():
             allowed = f"Ask for at most {settings.max_epochs():,} (EPOCH_ATLAS_MAX_EPOCHS)"
             raise JobError(f"{config.epochs:,} epochs are more than this deployment trains", allowed)
+        if len(self.active()) >= settings.max_queue():
+            remedy = "Wait until one ends, or stop one (EPOCH_ATLAS_MAX_QUEUE sets the limit)"
+            raise JobError(f"{settings.max_queue()} trainings are queued or running already", remedy)
+
+    def _ready(self, config: Config) -> Executor:
+        """Return the executor, or raise JobError where this deployment does not train that config now."""
+        self.check(config)
         if config.data in DATASETS:
             there = availability(config.data)
             if not there.ready:
                 remedy = f"Run python -m core data {config.data}, or train on mnist-5k, which works offline"
                 raise JobError(f"{config.data} is {there.message}", remedy)
-        if len(self.active()) >= settings.max_queue():
-            remedy = "Wait until one ends, or stop one (EPOCH_ATLAS_MAX_QUEUE sets the limit)"
-            raise JobError(f"{settings.max_queue()} trainings are queued or running already", remedy)
         if self._executor is None:
             self._executor = make_executor()
         return self._executor

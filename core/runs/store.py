@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import json
 import re
 import secrets
 import shutil
@@ -130,9 +131,12 @@ class Run:
 
     @cached_property
     def digest(self) -> str:
-        """Short digest that changes when the run does: the key under which pages cache what they read."""
-        parts = [self.id.encode()]
-        for name in ("run.json", "history.csv", "weights.safetensors"):
+        """Short digest that changes when the run does: the key under which pages cache what they read.
+
+        It is of the ``run.json`` that was read, not of the one on disk, which a training may have replaced since.
+        """
+        parts = [self.id.encode(), json.dumps(self.meta, sort_keys=True).encode()]
+        for name in ("history.csv", "weights.safetensors"):
             file = self.path / name
             if file.exists():
                 stat = file.stat()
@@ -159,6 +163,18 @@ class Run:
             raise self.broken("history.csv", "its epochs do not rise")
         # earlier versions wrote the row of the untrained state once more at every resumption before the first epoch
         return frame.drop_duplicates(["epoch", "step"], ignore_index=True)
+
+    def whole_history(self) -> pd.DataFrame:
+        """Return the history of the whole epochs: without the step that diverged, or what was logged since."""
+        return self.history().query("epoch <= @self.meta['epochs_done']").reset_index(drop=True)
+
+    @property
+    def diverged_at(self) -> tuple[int, int] | None:
+        """Epoch and step at which the loss was no longer finite; None where it did not diverge."""
+        where = self.meta.get("diverged_at")
+        said = [where.get("epoch"), where.get("step")] if isinstance(where, dict) else []
+        found = [one for one in said if type(one) is int and 0 <= one < 10**12]
+        return (found[0], found[1]) if self.status == "diverged" and len(found) == 2 else None
 
     def snapshots(self) -> list[int]:
         """Return the epochs whose weights were kept, rising."""
@@ -205,7 +221,7 @@ class Run:
     def _csv(self, name: str) -> pd.DataFrame:
         try:
             data = read_inside(self.path, name, MOST_BYTES["csv"])
-            # pandas reads floats as they were written (since 3.1 by default), and resuming rewrites them
+            # pandas reads floats as they were written, and resuming rewrites them
             return pd.read_csv(io.BytesIO(data), low_memory=False)
         except FileNotFoundError:
             raise self.broken(name, "it is missing") from None

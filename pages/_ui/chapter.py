@@ -24,20 +24,22 @@ from pages._ui.controls.links import control, set_controls
 from pages._ui.shell import states, training_panel
 from pages._ui.shell.begin import begin
 from pages._ui.shell.glossary import term
-from pages._ui.shell.states import data_note, nothing_yet, problem
+from pages._ui.shell.states import data_note, no_epoch, not_evaluated, nothing_yet, problem
 from pages._ui.show.drawn import drawn
 from pages._ui.show.grids import image_grid
 from pages._ui.show.panels import Figure, chart, columns, headline, panel, table, verdict
 from pages._ui.show.probe import Probe, Try, how_it_works, probe, tries
-from pages._ui.show.reading import cached_model, history, sample, snapshot_for
+from pages._ui.show.reading import cached_model, history, overlaid, sample, snapshot_for
 from pages._ui.show.reading import table as run_table
 from pages._ui.show.references import Reference, references
+from pages._ui.show.so_far import SoFar, so_far
 
 __all__ = [
     "Chapter",
     "Figure",
     "Probe",
     "Reference",
+    "SoFar",
     "Try",
     "begin",
     "cached_model",
@@ -52,8 +54,11 @@ __all__ = [
     "history",
     "how_it_works",
     "image_grid",
+    "no_epoch",
+    "not_evaluated",
     "nothing_yet",
     "open_chapter",
+    "overlaid",
     "overlay_runs",
     "panel",
     "probe",
@@ -63,6 +68,7 @@ __all__ = [
     "sample",
     "set_controls",
     "snapshot_for",
+    "so_far",
     "table",
     "term",
     "tries",
@@ -98,8 +104,7 @@ def open_chapter(name: str) -> Chapter:
     st.title(about.title)
     st.markdown(about.question)
     controls = st.sidebar.container()
-    shown = [run for run in runs if run.shipped or run.meta["epochs_done"] or run.status in {"failed", "diverged"}]
-    if not shown:
+    if not runs:
         training_panel.training_panel(about, runs, None, store)
         states.nothing_yet(
             "No run of this chapter is here yet",
@@ -107,13 +112,12 @@ def open_chapter(name: str) -> Chapter:
         )
         states.unreadable(broken)
         st.stop()
-    absent = {run.id: "it has no whole epoch yet" for run in runs} | {one.id: "it cannot be read" for one in broken}
-    run = picker.pick_run(shown, absent)
+    run = picker.pick_run(runs, {one.id: "it cannot be read" for one in broken})
     links.remarks()
     training_panel.training_panel(about, runs, run, store)
-    states.run_note(run)
+    states.run_note(run, about, runs)
     states.unreadable(broken)
-    return Chapter(about, run, shown, broken, store, controls)
+    return Chapter(about, run, runs, broken, store, controls)
 
 
 def epoch_scrubber(ch: Chapter, epochs: Sequence[int] | None = None) -> int:

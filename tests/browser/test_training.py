@@ -1,6 +1,9 @@
 """A training in Chromium, on the bundled images: start, watch, refresh, change page, stop, resume, finish."""
 
+import json
+import os
 import re
+import signal
 
 from playwright.sync_api import expect
 
@@ -57,7 +60,7 @@ def test_a_training_is_started_watched_stopped_and_resumed(app, page):
     press(page, "_resume")
     expect(keyed(page, "job")).to_contain_text("running", timeout=TRAINING_MS)
     press(page, "_show")
-    expect(keyed(page, "_run").get_by_role("combobox")).to_have_value(re.compile(run.name))
+    expect(page.get_by_role("combobox", name="Run")).to_have_value(re.compile(run.name))
     press(page, "_stop")
     expect(keyed(page, "job")).to_contain_text("Stopped after epoch", timeout=TRAINING_MS)
     history = the_run(app).history()
@@ -73,7 +76,48 @@ def test_a_short_training_ends_finished_and_can_be_shown(app, page):
     assert run.status == "finished"
     if keyed(page, "_show").count():
         press(page, "_show")
-    expect(keyed(page, "_run").get_by_role("combobox")).to_have_value(f"Yours: {run.name} · finished")
+    expect(page.get_by_role("combobox", name="Run")).to_have_value(f"Yours: {run.name} · finished")
     press(page, "_close")
     expect(keyed(page, "job")).to_have_count(0)
     assert "job=" not in page.url
+
+
+def shown_epoch(page):
+    """The epoch whose picture the page shows."""
+    title = page.get_by_text("decoded after epoch").first
+    expect(title).to_be_visible()
+    return int(title.inner_text().rsplit(" ", 1)[1])
+
+
+def test_whoever_shows_a_running_run_watches_it_grow_and_a_kill_is_said(app, page, chromium):
+    """Another browser, which has only the link, follows the training until it looks at an epoch of its own."""
+    open_page(page, f"{app.url}/vae?{SMALL}&vae.epochs=500")
+    press(page, "_train")
+    press(page, "_show")  # "Watch it" is offered at once
+    expect(keyed(page, "growing")).to_contain_text(re.compile("epoch [3-9]"), timeout=TRAINING_MS)
+    run = the_run(app)
+
+    other = chromium.new_context(viewport={"width": 390, "height": 844}).new_page()
+    open_page(other, f"{app.url}/vae?run={run.id}")
+    seen = shown_epoch(other)
+    expect(other.get_by_text(f"decoded after epoch {seen}").first).to_have_count(0, timeout=TRAINING_MS)
+    assert shown_epoch(other) > seen
+
+    # looking back stops the following, and not the growing
+    handle = other.get_by_role("slider", name="Epoch")
+    handle.focus()
+    handle.press("Home")
+    expect(other.get_by_text("decoded after epoch 1", exact=False).first).to_have_text(re.compile("epoch 1$"))
+    most = int(handle.get_attribute("aria-valuemax"))
+    expect(handle).not_to_have_attribute("aria-valuemax", str(most), timeout=TRAINING_MS)
+    assert shown_epoch(other) == 1
+
+    # the process dies: both readers are told, and what there is stays on the page
+    os.kill(int(json.loads((run.path / "heartbeat.json").read_text())["pid"]), signal.SIGKILL)
+    for reader in (page, other):
+        expect(reader.get_by_text("Interrupted after epoch").last).to_be_visible(timeout=TRAINING_MS)
+        assert shown_epoch(reader) >= 1
+        reader.reload()
+        wait_idle(reader)
+        expect(reader.get_by_role("button", name="Resume this run")).to_be_visible()
+    other.context.close()

@@ -57,6 +57,57 @@ def test_every_option_renders_and_leaves_the_table_alone(log, smoothing, several
     assert marks(spec).count("line") == (2 if smoothing else 1)
 
 
+def datasets(spec, mark):
+    """The rows of each layer of that mark."""
+    return [spec["datasets"][layer["data"]["name"]] for layer in spec["layer"] if layer["mark"]["type"] == mark]
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.5])
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("place", [0, 2, 3])
+def test_what_is_not_finite_is_marked_and_the_rest_is_drawn_as_without_it(odd, place, log, smoothing):
+    values = [4.0, 2.0, 1.0, 0.5]
+    finite = [value for index, value in enumerate(values) if index != place]
+    values[place] = odd
+    frame = pd.DataFrame({"epoch": [1, 2, 3, 4], "series": "training", "value": values})
+    spec = spec_of(curves(frame, title_y="loss", log=log, smoothing=smoothing))
+    for rows in datasets(spec, "line"):
+        assert [row["value"] for row in rows] == finite
+        assert all(min(finite) <= row["smoothed"] <= max(finite) for row in rows)
+    marked = datasets(spec, "rule") if np.isnan(odd) else datasets(spec, "point")[1:]
+    ((mark,),) = marked
+    assert mark["epoch"] == place + 1
+
+
+@pytest.mark.parametrize("values", [[np.nan], [np.inf, np.inf], [np.inf, np.nan, -np.inf]])
+def test_a_chart_of_nothing_finite_shows_its_marks(values):
+    frame = pd.DataFrame({"epoch": range(1, len(values) + 1), "series": "training", "value": values})
+    for smoothing in (0.0, 0.5):
+        spec = spec_of(curves(frame, title_y="loss", smoothing=smoothing))
+        assert {"line", "point", "rule"} >= set(marks(spec)) - {"text"}
+        assert sum(map(len, datasets(spec, "rule"))) + sum(map(len, datasets(spec, "point")[1:])) == len(values)
+
+
+def test_a_diverged_history_ends_every_series_where_it_broke():
+    frame = long_form(HISTORY, BOTH, diverged=7)
+    ends = frame[frame["value"].isna()]
+    assert ends[["epoch", "series"]].to_numpy().tolist() == [[7, "training"], [7, "validation"]]
+    nothing = long_form(HISTORY.iloc[:0], BOTH, "mnist", diverged=1)
+    assert nothing["series"].tolist() == ["training", "validation"]
+    assert set(nothing["run"]) == {"mnist"}
+    assert long_form(HISTORY, BOTH, along="step", diverged=50)["step"].max() == 50
+
+
+def test_the_first_run_is_solid_whatever_the_names():
+    frame = long_form(HISTORY, BOTH)
+    both = pd.concat([frame.assign(run="z"), frame.assign(run="a")], ignore_index=True)
+    spec = spec_of(curves(both, title_y="loss"))
+    scale = spec["layer"][0]["encoding"]["strokeDash"]["scale"]
+    assert scale["domain"] == ["z", "a"]
+    assert scale["range"][0] == [1, 0]
+
+
 def test_training_is_blue_and_validation_orange_whatever_their_order():
     colours = dict(zip(["validation", "KL", "training"], series_colours(["validation", "KL", "training"]), strict=True))
     assert colours["training"] == TRAIN
@@ -105,6 +156,19 @@ def test_smoothing_is_the_weighted_mean_that_it_says():
     np.testing.assert_allclose(smooth(values, 0.5), expected, rtol=1e-12)
     assert list(smooth(values, 0.5).index) == [7, 8, 9]
     pd.testing.assert_series_equal(smooth(values, 0.0), values)
+
+
+@given(st.lists(st.floats(), min_size=1, max_size=30), st.floats(0.01, 0.99))
+def test_smoothing_of_any_floats_is_within_the_finite_ones_and_leaves_the_others(values, smoothing):
+    smoothed, numbers = smooth(pd.Series(values), smoothing).to_numpy(), np.array(values)
+    finite = np.isfinite(numbers)
+    np.testing.assert_array_equal(smoothed[~finite], numbers[~finite])
+    if finite.any():
+        largest = max(np.abs(numbers[finite]).max(), 1.0)
+        shares, raw = smoothed[finite] / largest, numbers[finite] / largest
+        assert np.isfinite(shares).all()
+        assert raw.min() - 1e-9 <= shares.min()
+        assert shares.max() <= raw.max() + 1e-9
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30), st.floats(0.01, 0.99))

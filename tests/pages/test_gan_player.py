@@ -107,6 +107,8 @@ class TestFromTheBrowser:
         rest = rest_of(said, "film", 10)
         assert (rest.frame, rest.layers, rest.speed) == (4, ("field", "arrows"), 30)
         assert rest_of(said, "another film", 10).frame is None
+        for of, last in ((5, True), (6, False), ("5", False)):
+            assert rest_of({"frame": {"id": "film", "frame": 4, "of": of}}, "film", 10).last is last
         assert rest_of(said, "film", 4).frame is None
 
     @pytest.mark.parametrize(

@@ -71,5 +71,5 @@ def test_the_probe_refines_one_image(run):
 def test_a_run_that_is_not_evaluated_yet_shows_what_there_is(folder):
     half = make_run(RunStore(own=folder), "latent_vae", "half", status="stopped", metrics={})
     text = texts(open_page(half))
-    assert "Not evaluated yet" in text
+    assert "The split of the slack and the verdict are made when a training has gone through" in text
     assert "decoded by both models after epoch 3" in text

@@ -125,7 +125,7 @@ def test_without_its_run_the_benchmark_is_burdas_table_and_a_command(run, tmp_pa
 def test_a_run_that_is_not_measured_yet_shows_its_curves(folder):
     half = make_run(RunStore(own=folder), "log_probability", "half", status="stopped", metrics={})
     text = texts(open_page(half))
-    assert "Not measured yet" in text
+    assert "The estimates of log p(x) of single images are made when a training has gone" in text
     assert "The bound that is trained" in text
 
 

@@ -1,17 +1,26 @@
 """The Retrain panel and the job bar: the form, what Train does, and every state of a job."""
 
+import threading
+
 import pytest
 
+from core.data import DATASETS, fetching
+from core.data.files import Availability
+from core.errors import DataError, JobError
 from core.families.vaes.config import VAEConfig
 from core.jobs import queue as jobs
+from core.jobs import waiting
 from core.options import Config
 from core.registry import EXPERIMENTS
 from core.runs.locks import Lock
 from core.runs.store import LOCK, Run, RunStore
 from pages._ui.controls import forms
+from pages._ui.shell import training_panel
 from pages._ui.shell.estimates import estimate
 from tests.conftest import make_run
 from tests.pages.screen import script_of, texts
+
+WAIT_S = 30
 
 
 def chapter():
@@ -92,12 +101,131 @@ def test_train_queues_the_config_of_the_form_and_follows_the_job(opened, idle_qu
     assert "queued" in texts(at)
 
 
-def test_what_cannot_be_trained_cannot_be_queued(opened, idle_queue, monkeypatch, tmp_path):
+class Held:
+    """A download that ends when it is told to."""
+
+    def __init__(self, name):
+        self.name, self.done, self.total, self.error = name, 3 << 20, 11 << 20, None
+        self._end = threading.Event()
+
+    @property
+    def running(self):
+        return not self._end.is_set()
+
+    def stop(self):
+        self.end(DataError("the download was stopped", "Start it again"))
+
+    def end(self, error=None):
+        self.error = error
+        self._end.set()
+
+    def wait(self, timeout=None):
+        self._end.wait(timeout)
+
+
+@pytest.fixture
+def nothing_here(monkeypatch, tmp_path):
+    """A machine that has the bundled images alone; downloads are held. Return the folder of the data sets."""
     monkeypatch.setenv("EPOCH_ATLAS_DATA", str(tmp_path / "nothing"))
-    at = opened.run()
-    at.selectbox(key="vae:vae.data").select("fashion-mnist").run()
-    assert at.button(key="_train").disabled
-    assert "not on this machine: downloads" in texts(at)
+    monkeypatch.setattr(fetching, "Fetch", Held)
+    monkeypatch.setattr(fetching, "_fetches", {})
+    monkeypatch.setattr(waiting, "_waiting", [])
+    return tmp_path / "nothing"
+
+
+def arrived(monkeypatch):
+    """The data set is here now."""
+    here = Availability("mnist", True, 0, "here")
+    for module in (jobs, training_panel):
+        monkeypatch.setattr(module, "availability", lambda name: here)
+
+
+IMAGES = [name for name, one in EXPERIMENTS.items() if one.config().data in DATASETS]
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_the_first_click_on_train_trains(alone, idle_queue, nothing_here, name):
+    def fresh():
+        import streamlit as st
+
+        from pages._ui import chapter as ui
+
+        ui.open_chapter(st.query_params["chapter"])
+
+    at = script_of(fresh, chapter=name).run()
+    assert f"{name}.data" not in at.query_params  # nothing was chosen yet
+    assert "is not on this machine: the form opened on data that are here" in texts(at)
+    at.button(key="_train").click().run()
+    assert not at.exception
+    (run,) = RunStore().list(name)
+    assert run.config.data == "mnist-5k"
+    assert len(idle_queue.taken) == 1
+
+
+def test_data_that_are_here_are_what_the_form_opens_on(alone, idle_queue, nothing_here, monkeypatch):
+    arrived(monkeypatch)
+    at = script_of(chapter).run()
+    assert at.selectbox(key="vae:vae.data").value == "mnist"
+    assert "not on this machine" not in texts(at)
+
+
+@pytest.mark.parametrize("chosen", [None, "mnist", "fashion-mnist"])
+def test_one_button_downloads_and_then_trains(alone, idle_queue, nothing_here, monkeypatch, chosen):
+    at = script_of(chapter).run()
+    if chosen:
+        at.selectbox(key="vae:vae.data").select(chosen).run()
+        assert "_train" not in [one.key for one in at.button]
+    at.number_input(key="vae:vae.epochs").set_value(7).run()
+    at.button(key="_get_and_train").click().run()
+    assert not at.exception
+    (wait,) = waiting._waiting
+    assert wait.config == VAEConfig(data=chosen or "mnist", epochs=7)
+    assert [one.text for one in at.get("progress")] == ["3 MB of 11 MB"]
+    again = script_of(chapter, **at.query_params).run()  # a refresh
+    assert again.number_input(key="vae:vae.epochs").value == 7
+    assert again.button(key="_stop_waiting")
+    arrived(monkeypatch)
+    wait.fetch.end()
+    wait.wait(WAIT_S)
+    for one in (at, again):
+        one.run()
+        assert not one.exception
+        assert one.query_params["job"] == wait.run.id
+    assert wait.run.config == wait.config
+    assert len(idle_queue.taken) == 1
+
+
+def test_a_download_that_is_stopped_trains_nothing_and_can_be_started_again(alone, idle_queue, nothing_here):
+    at = script_of(chapter).run()
+    at.button(key="_get_and_train").click().run()
+    (wait,) = waiting._waiting
+    at.button(key="_stop_waiting").click().run()
+    wait.wait(WAIT_S)
+    at.run()
+    assert "the download was stopped" in texts(at)
+    assert not idle_queue.taken
+    at.button(key="_get_and_train").click().run()
+    assert waiting._waiting[-1] is not wait
+    assert waiting._waiting[-1].active
+
+
+def test_asking_twice_waits_once_and_a_full_queue_is_said_before_the_download(
+    alone, idle_queue, nothing_here, monkeypatch
+):
+    config = VAEConfig(data="mnist")
+    first = waiting.train_after_download("vae", config)
+    assert waiting.train_after_download("vae", config) is first
+    other = waiting.train_after_download("vae", config.changed(seed=1))
+    assert other is not first
+    assert other.fetch is first.fetch
+    monkeypatch.setenv("EPOCH_ATLAS_MAX_EPOCHS", "5")
+    with pytest.raises(JobError, match="more than this deployment trains"):
+        waiting.train_after_download("vae", config)
+    first.stop()
+    for one in (first, other):
+        one.wait(WAIT_S)
+        assert one.run is None
+        assert "stopped" in str(one.error)
 
 
 def test_a_refusal_is_shown_with_its_remedy(opened, monkeypatch):

@@ -257,6 +257,7 @@ def test_a_value_that_the_browser_made_up_gives_the_default():
 def test_the_history_is_read_anew_when_the_run_changes(alone, tiny_run):
     from core.runs.files import write_csv
     from core.runs.store import Run
+    from core.training.session import mark
     from pages._ui.show import reading
 
     run = tiny_run(epochs=2)
@@ -265,6 +266,8 @@ def test_the_history_is_read_anew_when_the_run_changes(alone, tiny_run):
     frame["train_loss"] = 0.0
     assert reading.history(run)["train_loss"].iloc[0] != 0.0  # a copy: what one page does to it no other sees
     write_csv(run.path / "history.csv", fake_history(5))
+    assert len(reading.history(Run.read(run.path, run.origin))) == 2  # rows of epochs that are not whole yet
+    mark(run, epochs_done=5)
     assert len(reading.history(Run.read(run.path, run.origin))) == 5
 
 

@@ -142,7 +142,8 @@ def test_a_stopped_run_shows_what_it_has(store):
     run = plant(store, evaluated=False)
     said = texts(open_page(run=run.id))
     assert "decoded after epoch 3" in said
-    assert "Not evaluated yet" in said
+    assert "Not evaluated" in said
+    assert "This one was stopped, and can go on." in said
     assert "What each latent dimension carries after epoch 3" in said
     assert "What the numbers say" not in said
 

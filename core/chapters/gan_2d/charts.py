@@ -7,6 +7,7 @@ from typing import cast
 import altair as alt
 import pandas as pd
 
+from core.charts.curves import dashes, edge_marks, parted
 from core.charts.frames import checked
 from core.charts.palette import GENERATED, NEUTRAL, REAL, series_colours
 
@@ -28,7 +29,7 @@ def over_steps(
     Parameters
     ----------
     frame
-        Columns ``step, series, value`` and optionally ``run`` (drawn as dash patterns).
+        Columns ``step, series, value`` and optionally ``run`` (drawn as dash patterns, the first one solid).
     title_y
         Title of the value axis, with its unit.
     step
@@ -43,10 +44,11 @@ def over_steps(
         Height in pixels.
     """
     several = "run" in frame.columns
-    data = checked(frame, ["step", "series", "value", *(["run"] if several else [])], "over_steps")
+    every = checked(frame, ["step", "series", "value", *(["run"] if several else [])], "over_steps")
+    data, odd = parted(every)
     if log:
         data = data[data["value"] > 0]
-    names = list(dict.fromkeys(data["series"]))
+    names = list(dict.fromkeys(every["series"]))
     scale = alt.Scale(type="log") if log else alt.Scale(domain=list(domain)) if domain else alt.Scale(zero=False)
     x = alt.X("step:Q", title="training step", axis=alt.Axis(format="~s", tickCount=6), scale=alt.Scale(nice=False))
     y = alt.Y("value:Q", title=title_y, scale=scale)
@@ -56,9 +58,7 @@ def over_steps(
     )
     base = alt.Chart(data).encode(x=x, y=y, color=colour)
     if several:
-        base = base.encode(
-            strokeDash=alt.StrokeDash("run:N", title=None, legend=alt.Legend(orient="bottom", symbolType="stroke"))
-        )
+        base = base.encode(strokeDash=dashes(every))
     tooltip = [alt.Tooltip("series:N"), alt.Tooltip("step:Q", format=","), alt.Tooltip("value:Q", format=",.5~g")]
     layers: list[alt.Chart] = [
         base.mark_line(strokeWidth=2),
@@ -69,6 +69,7 @@ def over_steps(
         layers.append(alt.Chart(rule).mark_rule(color=NEUTRAL, strokeDash=[2, 3]).encode(y=y))
     if step is not None and len(data):
         layers.append(alt.Chart(pd.DataFrame({"step": [step]})).mark_rule(color=NEUTRAL, strokeDash=[5, 3]).encode(x=x))
+    layers += edge_marks(odd, x, colour, height)
     return cast(alt.LayerChart, alt.layer(*layers).properties(height=height))
 
 

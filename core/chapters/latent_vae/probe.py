@@ -53,12 +53,12 @@ def refine_one(
     )
     before, after = (estimate(model, x, posterior=q, n_samples=1000, seed=config.seed) for q in (start, best))
     decoded = [pictures(vae, q[0])[0, 0] for q in (start, best)]
-    pictures = np.stack([image, *decoded])
+    shown = np.stack([image, *decoded])
     return Refined(
         float(before.elbo),
         float(after.elbo),
         float(after.log_prob),
         float(after.standard_error),
         course,
-        pictures,
+        shown,
     )

@@ -77,14 +77,16 @@ def overfitting_sentence(measures: pd.DataFrame, history: pd.DataFrame, epoch: i
     """
     by_split = {str(row["split"]): row for row in measures.to_dict("records")}
     train, held = by_split["train"], by_split["validation"]
-    past = history[history["epoch"] <= epoch]
+    past = history[(history["epoch"] <= epoch) & np.isfinite(history["validation_loss"].astype(float))]
     losses, epochs = past["validation_loss"].to_numpy(float), past["epoch"].to_numpy(int)
-    lowest = int(losses.argmin())
-    rise = losses[-1] / losses[lowest] - 1
     figures = (
         f"Mean loss is {train['loss']:.4f} on {train['n']:,} training images as they are and {held['loss']:.4f} on "
         f"validation images ({train['accuracy']:.2%} and {held['accuracy']:.2%} right)"
     )
+    if not len(losses):
+        return f"{figures}."
+    lowest = int(losses.argmin())
+    rise = losses[-1] / losses[lowest] - 1
     if rise > RISE_THAT_COUNTS:
         where = f"{rise:.0%} above its lowest value, in epoch {epochs[lowest]}"
         return f"{figures}; validation loss is {where}: it overfits."

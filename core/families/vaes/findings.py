@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from core.data import DATASETS
@@ -83,9 +84,14 @@ def gaps(measures: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["epoch", "gap_nats", "error_nats", "equal_shares_nats"])
 
 
-def course(history: pd.DataFrame, epoch: int) -> Course:
-    """Return how the validation loss has gone up to ``epoch``: later rows are ignored."""
-    past = history[history["epoch"] <= epoch].dropna(subset=["validation_loss"])
+def course(history: pd.DataFrame, epoch: int) -> Course | None:
+    """Return how the validation loss has gone up to ``epoch``: later rows and values that are not finite are ignored.
+
+    None where no value is left.
+    """
+    past = history[(history["epoch"] <= epoch) & np.isfinite(history["validation_loss"].astype(float))]
+    if past.empty:
+        return None
     epochs, losses = past["epoch"].to_numpy(), past["validation_loss"].to_numpy()
     best = int(losses.argmin())
     return Course(
@@ -93,7 +99,7 @@ def course(history: pd.DataFrame, epoch: int) -> Course:
     )
 
 
-def overfitting_sentences(found: Gap, past: Course) -> list[str]:
+def overfitting_sentences(found: Gap, past: Course | None) -> list[str]:
     """Say whether it overfits: the gap in nats and percent, and whether the validation loss has turned upwards."""
     percent = "" if found.percent is None else f" ({abs(found.percent):.1f} %)"
     shares = ""
@@ -103,6 +109,8 @@ def overfitting_sentences(found: Gap, past: Course) -> list[str]:
         f"A validation image costs {found.validation:.2f} nats, a training image {found.train:.2f}: "
         f"a gap of {_signed(found.nats)} ± {found.error:.2f} nats{percent}{shares}."
     ]
+    if past is None:
+        return sentences
     since = f"Validation loss was lowest after epoch {past.lowest_epoch}"
     if past.rise >= RISE_THAT_COUNTS:
         return [
@@ -147,9 +155,11 @@ def kl_at(history: pd.DataFrame, epoch: int) -> pd.DataFrame:
     values = row.iloc[-1][columns].astype(float) if len(row) else pd.Series(dtype=float)
     frame = pd.DataFrame(
         {"dimension": [int(str(name).removeprefix("kl_")) for name in values.index], "kl_nats": values.to_numpy()}
-    ).dropna()
-    frame["used"] = frame["kl_nats"] >= UNUSED_NATS
-    return frame.sort_values("kl_nats", ascending=False, kind="stable", ignore_index=True)
+    )
+    frame = frame.loc[np.isfinite(frame["kl_nats"])]
+    frame = frame.assign(used=frame["kl_nats"] >= UNUSED_NATS)
+    ordered: pd.DataFrame = frame.sort_values("kl_nats", ascending=False, kind="stable", ignore_index=True)
+    return ordered
 
 
 def dimensions_sentence(dimensions: pd.DataFrame) -> str:

@@ -37,8 +37,18 @@ def split_name(run: Run) -> str:
     return "test" if "test_accuracy" in run.metrics or "test" in DATASETS[run.config.data].sizes else "validation"
 
 
+SO_FAR = [
+    ui.SoFar("validation_accuracy", "Validation accuracy", "{:.2%}", high=True),
+    ui.SoFar("train_accuracy", "Training accuracy", "{:.2%}", high=True),
+    ui.SoFar("validation_loss", "Validation loss", "{:.4f} nats"),
+    ui.SoFar("train_loss", "Training loss", "{:.4f} nats"),
+]
+
+
 def show_headline(run: Run) -> None:
-    """Show the run's final figures beside the report's and the published ones."""
+    """Show the run's final figures beside the report's and the published ones, or how far it is."""
+    if ui.so_far(run, SO_FAR):
+        return
     split, data, metrics = split_name(run), run.config.data, run.metrics
     digits = data != "fashion-mnist"
     size = DATASETS[data].sizes[split]

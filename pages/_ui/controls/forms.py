@@ -82,12 +82,12 @@ def field(experiment: str, option: Option, base: Config | None = None) -> Any:
     )
 
 
-def fields(experiment: str, kind: type[Config]) -> dict[str, Any]:
-    """Show the whole form and return the values by option name (not yet checked)."""
+def fields(experiment: str, kind: type[Config], base: Config) -> dict[str, Any]:
+    """Show the whole form, which opens with the values of ``base``; return the values by option name (unchecked)."""
     first, more = in_order(kind)
-    values = {option.name: field(experiment, option) for option in first}
+    values = {option.name: field(experiment, option, base) for option in first}
     with st.expander("More"):
-        values.update({option.name: field(experiment, option) for option in more})
+        values.update({option.name: field(experiment, option, base) for option in more})
     return values
 
 

@@ -285,6 +285,18 @@ def set_controls(values: Mapping[str, Any]) -> None:
         st.session_state[key_of(name)] = value
 
 
+def reset_controls(*names: str) -> None:
+    """Let controls of this chapter go back to their defaults: for callbacks, which run before the script."""
+    kept = _kept()
+    for name in names:
+        for known in (kept.shown, kept.remarks, kept.texts, kept.pins):
+            known.pop(name, None)
+        kept.asked.discard(name)
+        st.session_state.pop(key_of(name), None)
+        _set_parameter(name, [])
+    st.session_state[WRITTEN] = _query()
+
+
 def deep_link() -> str:
     """Return the address of what is shown now: page, run, epoch and every control that is not at its default."""
     values = {**_kept().pins, **_query()}

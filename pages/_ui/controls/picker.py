@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from core.data import DATASETS
+from core.errors import RunError
+from core.jobs import queue
 from core.registry import EXPERIMENTS
 from core.runs.store import Run
 from core.words import count, duration, when
@@ -25,7 +27,11 @@ def label(run: Run) -> str:
     """Return the run's line in the picker."""
     if run.shipped:
         return f"Shipped: {run.name}"
-    return f"Yours: {run.name} · {run.status}"
+    try:  # a run whose process is gone says "running" for ever
+        status = queue.state(run).status if run.status in ("queued", "running") else run.status
+    except RunError:
+        status = run.status
+    return f"Yours: {run.name} · {status}"
 
 
 def provenance(run: Run) -> str:

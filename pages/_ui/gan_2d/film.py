@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from core.chapters.gan_2d.config import GAN2DConfig
-from core.chapters.gan_2d.film import Film
+from core.chapters.gan_2d.film import FILE, Film
 from core.data.points import distribution
 from core.errors import RunError
+from core.runs.naming import names
 from core.runs.store import Run
 from pages._ui.controls import links
 from pages._ui.controls.offers import Offer
@@ -28,6 +30,11 @@ def _film(digest: str, _run: Run) -> Film:
     return Film.load(_run.path)
 
 
+def is_there(run: Run) -> bool:
+    """Return whether a run has a film, even one that does not read."""
+    return (run.path / FILE).is_file()
+
+
 def film_of(run: Run) -> Film:
     """Return a run's film, shared by all visitors: never change it."""
     return _film(run.digest, run)
@@ -40,7 +47,14 @@ def config_of(run: Run) -> GAN2DConfig:
     return run.config
 
 
-def pane_of(run: Run) -> gan_player.Pane:
+def with_covered(run: Run, history: pd.DataFrame) -> pd.DataFrame:
+    """Return a run's history with the share of the modes that are covered, where there are any."""
+    config = config_of(run)
+    n_modes = distribution(config.data, config.points, config.jitter).n_modes
+    return history.assign(covered=history["modes"] / n_modes) if n_modes and "modes" in history else history
+
+
+def pane_of(run: Run, title: str = "") -> gan_player.Pane:
     """Return a recorded run as a pane of the player: its frames as far as its film and its history agree."""
     config = config_of(run)
     film = film_of(run)
@@ -51,25 +65,35 @@ def pane_of(run: Run) -> gan_player.Pane:
     pack = f", packs of {config.packing}" if config.packing > 1 else ""
     about = f"{config.loss}{pack} · {config.noise} noise in {config.noise_dim}-D · seed {config.seed}"
     n_modes = distribution(config.data, config.points, config.jitter).n_modes
-    return gan_player.Pane(run.name, about, film, rows, n_modes)  # type: ignore[arg-type]
+    return gan_player.Pane(title or run.name, about, film, rows, n_modes)  # type: ignore[arg-type]
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _bundle(name: str, at: int, layers: tuple[str, ...], speed: int, _runs: Sequence[Run]) -> bytes:
-    return gan_player.bundle([pane_of(run) for run in _runs], name=name, at=at, layers=layers, speed=speed)
+def _bundle(
+    digests: Sequence[str], name: str, at: int, layers: tuple[str, ...], speed: int, _runs: Sequence[Run]
+) -> bytes:
+    called = names(_runs)
+    panes = [pane_of(run, called[run.id]) for run in _runs]
+    return gan_player.bundle(panes, name=name, at=at, layers=layers, speed=speed)
 
 
 def bundle_of(runs: Sequence[Run], *, name: str, at: int, layers: tuple[str, ...], speed: int) -> bytes:
     """Return what the player needs to show one recorded run, or two side by side."""
-    return _bundle(name, at, layers, speed, runs)
+    return _bundle([run.digest for run in runs], name, at, layers, speed, runs)
 
 
 def show(runs: Sequence[Run], frames: int) -> int:
-    """Show the player over one run or two side by side, and return the frame that it rests at."""
-    begun = _begun("|".join(run.digest for run in runs), frames)
+    """Show the player over one run or two side by side, and return the frame that it rests at.
+
+    A film that grows stays in the player: it goes on playing, or follows the last frame, or rests where the reader is.
+    """
+    begun = _begun("|".join(f"{run.id} {run.meta['created']}" for run in runs), frames)
     bundle = bundle_of(runs, **{name: begun[name] for name in ("name", "at", "layers", "speed")})
     rest = gan_player.player(bundle, key=PLAYER, name=begun["name"], frames=frames)
+    begun["follows"] = rest.last if rest.frame is not None else begun["at"] == begun["frames"] - 1
     frame = int(begun["at"] if rest.frame is None else rest.frame)
+    if begun["follows"]:
+        frame = frames - 1
     st.session_state[RESTED] = frame
     links.put(FRAME, frame, _frames(frames), pin=True)
     if rest.layers is not None:
@@ -88,13 +112,16 @@ def _begun(film: str, frames: int) -> dict[str, Any]:
     wanted = links.get(FRAME, _frames(frames), "Frame")
     begun: dict[str, Any] | None = st.session_state.get(FILM)
     known = begun is not None and begun["film"] == film and PLAYER in st.session_state
-    if begun is None or not known or wanted != st.session_state.get(RESTED):
+    follows = begun is not None and begun["follows"] and wanted == frames - 1
+    if begun is None or not known or not (follows or wanted == st.session_state.get(RESTED)):
         serial = 0 if begun is None else begun["serial"] + 1
         begun = {
             "film": film,
             "serial": serial,
             "name": f"{film}|{serial}",
             "at": wanted,
+            "frames": frames,
+            "follows": wanted == frames - 1,
             "layers": gan_player.parse_layers(links.get("layers", gan_player.SHOWN_LAYERS, "Layers")),
             "speed": links.get("speed", gan_player.SPEED, "Speed"),
         }

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core import settings
 from core.data import DATASETS, DatasetInfo, availability
-from core.data.fetching import current, fetch
+from core.data.fetching import Fetch, current, fetch
 from core.errors import DataError
 from core.words import megabytes
 from pages._ui.shell import states
@@ -39,7 +39,7 @@ def _card(info: DatasetInfo) -> None:
         return
     running = current(info.name)
     if running is not None and running.running:
-        st.fragment(_progress, run_every=POLL_S)(info.name)
+        st.fragment(_until_here, run_every=POLL_S)(info.name)
         st.button("Stop", key=f"_stop_{info.name}", icon=":material/stop:", on_click=running.stop)
         return
     error = st.session_state.pop(REFUSED, None) or (running.error if running is not None else None)
@@ -57,10 +57,14 @@ def _start(name: str) -> None:
         st.session_state[REFUSED] = error
 
 
-def _progress(name: str) -> None:
+def _until_here(name: str) -> None:
     running = current(name)
     if running is None or not running.running:
         st.rerun()
-    total = max(running.total, 1)
+    progress(running)
+
+
+def progress(running: Fetch) -> None:
+    """Show how far a download is."""
     text = f"{megabytes(running.done)} of {megabytes(running.total)}" if running.total else "reaching the server"
-    st.progress(min(running.done / total, 1.0), text=text)
+    st.progress(min(running.done / max(running.total, 1), 1.0), text=text)

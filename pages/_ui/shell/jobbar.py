@@ -30,7 +30,7 @@ def job_bar() -> None:
 
 
 def _line(run: Run) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", wrap=False, key=f"bar-{run.name}"):
+    with st.container(horizontal=True, vertical_alignment="center", wrap=False, key=f"bar-{run.experiment}-{run.name}"):
         with st.container():
             st.fragment(_progress, run_every=jobs.POLL_S)(run.id)
         st.button(

@@ -104,5 +104,6 @@ def resume(run_id: str) -> None:
 
 
 def show(run_id: str) -> None:
-    """Callback: show a run's results on its page."""
+    """Callback: show a run on its page, at its last epoch."""
     links.set_controls({"run": run_id})
+    links.reset_controls("epoch")

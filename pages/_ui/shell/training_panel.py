@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,18 +12,18 @@ from core.charts.curves import curves, long_form
 from core.data import DATASETS, availability
 from core.errors import AtlasError, ConfigError, RunError
 from core.jobs import queue as queue_of_jobs
+from core.jobs.waiting import Waiting, train_after_download, waiting_of
 from core.options import Config
 from core.registry import Experiment
 from core.runs.store import Run, RunStore
-from core.words import duration
+from core.words import duration, megabytes
 from pages._ui.controls import forms
-from pages._ui.shell import jobs, states
+from pages._ui.shell import datasets, jobs, states
 from pages._ui.shell.estimates import estimate
 from pages._ui.show.unchecked import unchecked
 
 LIVE = {"train_loss": "training", "validation_loss": "validation"}
-DRAWN = "_drawn_at"
-REDRAW_S = 3.0  # a page that is read should not be redrawn more often than this
+WAITING = "_waiting"  # the training that this reader has asked for and whose data are on their way
 READ_ONLY = "Training is switched off in this deployment: the shipped runs are here to explore."
 
 
@@ -62,30 +61,22 @@ def _job(about: Experiment, run: Run, shown: bool) -> None:
         return
     with st.container(border=True, key="job"):
         st.caption(f"Your training {run.name}")
-        poll = jobs.POLL_S if now.active else None
-        st.fragment(_watch, run_every=poll)(run.id, now.status, int(run.meta["epochs_done"]) if shown else None)
-        st.session_state[DRAWN] = time.monotonic()
+        st.fragment(_watch, run_every=jobs.POLL_S if now.active else None)(run.id, now.status)
         _next_step(about, run, now, shown)
         error = jobs.refusal()
         if error is not None:
             states.problem(error)
 
 
-def _watch(run_id: str, status: str, drawn_epochs: int | None) -> None:
-    """Show a job as it stands now, polled while it is active.
-
-    The page runs anew when the job's status changes and, if it is the run on the page (``drawn_epochs`` is then
-    how many of its epochs are drawn), when there are new epochs to draw.
-    """
+def _watch(run_id: str, status: str) -> None:
+    """Show a job as it stands now, polled while it is active; the page runs anew when its status changes."""
     try:
         run = RunStore().get(run_id)
         now = queue_of_jobs.state(run)
     except RunError:
         st.caption("This run has been deleted.")
         return
-    news = drawn_epochs is not None and int(run.meta["epochs_done"]) > drawn_epochs
-    rested = time.monotonic() - st.session_state.get(DRAWN, 0.0) >= REDRAW_S
-    if now.status != status or (news and rested):
+    if now.status != status:
         st.rerun()
     states.status_badge(now.status)
     if now.active:
@@ -97,7 +88,7 @@ def _watch(run_id: str, status: str, drawn_epochs: int | None) -> None:
 
 def _live_curves(run: Run) -> None:
     try:
-        frame = long_form(run.history(), LIVE)
+        frame = long_form(run.whole_history(), LIVE, diverged=run.diverged_at and run.diverged_at[0])
     except RunError as error:
         states.problem(error)
         return
@@ -121,27 +112,20 @@ def _next_step(about: Experiment, run: Run, now: queue_of_jobs.JobState, shown: 
                 on_click=jobs.resume,
                 args=(run.id,),
             )
-        if now.status == "diverged" and "learning_rate" in run.meta["config"]:
+        if now.status == "diverged" and not shown:  # its note on the page offers it
+            states.gentle_button(run, about, key="_slower")
+        if not shown and (now.active or run.meta["epochs_done"]):
             st.button(
-                "Set a third of the rate",
-                key="_slower",
-                icon=":material/trending_down:",
-                on_click=_slower,
-                args=(about, run),
-                help="Fills the form with this run's settings and a lower learning rate; press Train afterwards",
+                "Watch it" if now.active else "Show it",
+                key="_show",
+                type="primary" if now.active else "secondary",
+                icon=":material/visibility:",
+                on_click=jobs.show,
+                args=(run.id,),
+                help="Shows this run on the page; the run picker leads back",
             )
-        if run.meta["epochs_done"] and not shown:
-            st.button("Show", key="_show", icon=":material/visibility:", on_click=jobs.show, args=(run.id,))
         if not now.active:
             st.button("Close", key="_close", on_click=jobs.forget)
-
-
-def _slower(about: Experiment, run: Run) -> None:
-    config = dict(run.meta["config"])
-    low = about.config.option("learning_rate").low or 0.0
-    config["learning_rate"] = max(float(f"{config['learning_rate'] / 3:.2g}"), low)
-    forms.fill(about.name, config, about.config)
-    jobs.forget()
 
 
 @st.fragment
@@ -156,35 +140,99 @@ def _form(about: Experiment, runs: list[Run], shown: Run | None) -> None:
             on_click=forms.fill,
             args=(about.name, dict(shown.meta["config"]), about.config),
         )
-    values = forms.fields(about.name, about.config)
-    config, ready = _checked(about.config, values)
-    if config is not None:
-        guess = estimate(config, runs)
-        if guess is not None:
-            st.caption(f"About {duration(guess.seconds)}, judged {guess.basis}.")
-    pressed = st.button(
-        "Train", key="_train", type="primary", icon=":material/play_arrow:", width="stretch", disabled=not ready
-    )
-    if pressed and config is not None:
+    usual, here = about.config(), opening(about.config)
+    config = _checked(about.config, forms.fields(about.name, about.config, here))
+    if config is None:
+        st.button("Train", key="_train", icon=":material/play_arrow:", width="stretch", disabled=True)
+        return
+    guess = estimate(config, runs)
+    if guess is not None:
+        st.caption(f"About {duration(guess.seconds)}, judged {guess.basis}.")
+    if _waits(about):
+        return
+    if config.data in DATASETS and not availability(config.data).ready:
+        _download(about, config, first=True)
+        return
+    if st.button("Train", key="_train", type="primary", icon=":material/play_arrow:", width="stretch"):
+        st.session_state.pop(WAITING, None)
         _train(about, config)
+    if config.data == here.data != usual.data:
+        _download(about, config.changed(data=usual.data), first=False)
 
 
-def _checked(kind: type[Config], values: dict[str, Any]) -> tuple[Config | None, bool]:
-    """Return the config that the form says, and whether it can be trained here; show what stands against it."""
+def opening(kind: type[Config]) -> Config:
+    """Return the config that the form opens with: the default one, on data that are on this machine."""
+    usual = kind()
+    if usual.data not in DATASETS or availability(usual.data).ready:
+        return usual
+    there = (one for one in kind.option("data").choices if one in DATASETS and availability(one).ready)
+    return usual.changed(data=next(there, usual.data))
+
+
+def _checked(kind: type[Config], values: dict[str, Any]) -> Config | None:
+    """Return the config that the form says, or None and what stands against it; say what its data are."""
     try:
         config = kind.from_dict(values)
     except (ConfigError, AtlasError) as error:
         states.problem(error)
-        return None, False
-    if config.data not in DATASETS:
-        return config, True
-    found = availability(config.data)
-    if found.ready:
-        if config.data == "mnist-5k":
-            st.caption("Trains on 4,000 of the bundled images and validates on 1,000: there is no test split.")
-        return config, True
-    st.caption(f":material/cloud_download: {DATASETS[config.data].title} is {found.message}. Get it on the home page.")
-    return config, False
+        return None
+    if config.data == "mnist-5k":
+        st.caption("Trains on 4,000 of the bundled images and validates on 1,000: there is no test split.")
+    return config
+
+
+def _download(about: Experiment, config: Config, *, first: bool) -> None:
+    """Offer to download a config's data and to train then; ``first`` where nothing else can be trained."""
+    info, found = DATASETS[config.data], availability(config.data)
+    size = megabytes(found.bytes_to_download)
+    if first:
+        st.caption(f":material/cloud_download: {info.title} is not on this machine.")
+    else:
+        st.caption(
+            f":material/cloud_download: {info.title}, {info.sizes['train']:,} images for training, is not on this "
+            "machine: the form opened on data that are here."
+        )
+    pressed = st.button(
+        f"Download {size} and train" if first else f"Download {info.title} ({size}) and train on it",
+        key="_get_and_train",
+        type="primary" if first else "secondary",
+        icon=":material/download:",
+        width="stretch",
+    )
+    if pressed:
+        try:
+            st.session_state[WAITING] = train_after_download(about.name, config)
+        except AtlasError as error:
+            states.problem(error)
+            return
+        st.rerun()
+
+
+def _waits(about: Experiment) -> bool:
+    """Show the training that waits for its data, and take it up when it has begun; return whether one waits."""
+    mine: Waiting | None = st.session_state.get(WAITING)
+    waiting = waiting_of(about.name) or mine
+    if waiting is None or waiting.experiment != about.name:
+        return False
+    if waiting.active:
+        st.session_state[WAITING] = waiting  # after a refresh too
+        st.caption(f"Training on {DATASETS[waiting.config.data].title} begins when it is here.")
+        st.fragment(_until_begun, run_every=datasets.POLL_S)(waiting)
+        st.button("Stop the download", key="_stop_waiting", icon=":material/stop:", on_click=waiting.stop)
+        return True
+    if waiting.run is not None:
+        del st.session_state[WAITING]
+        jobs.follow(waiting.run)
+        st.rerun()
+    if waiting.error is not None:  # said until the next attempt
+        states.problem(waiting.error)
+    return False
+
+
+def _until_begun(waiting: Waiting) -> None:
+    if not waiting.active:
+        st.rerun()
+    datasets.progress(waiting.fetch)
 
 
 def _train(about: Experiment, config: Config) -> None:

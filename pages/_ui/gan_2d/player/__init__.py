@@ -163,11 +163,12 @@ def bundle(
 
 @dataclass(frozen=True)
 class Rest:
-    """Where the player came to rest: None for what it has not said yet."""
+    """Where the player came to rest: None for what it has not said yet; ``last`` where that was its last frame."""
 
     frame: int | None
     layers: tuple[str, ...] | None
     speed: int | None
+    last: bool = False
 
 
 def player(data: bytes, *, key: str, name: str, frames: int, on_resync: Callable[[], None] | None = None) -> Rest:
@@ -200,13 +201,15 @@ def player(data: bytes, *, key: str, name: str, frames: int, on_resync: Callable
 def rest_of(state: Mapping[str, Any], name: str, frames: int) -> Rest:
     """Return the checked state of a player."""
     said = state.get("frame")
-    frame = said.get("frame") if isinstance(said, Mapping) and said.get("id") == name else None
+    said = said if isinstance(said, Mapping) and said.get("id") == name else {}
+    frame, of = said.get("frame"), said.get("of")
     speed = state.get("speed")
     layers = state.get("layers")
     return Rest(
         frame if type(frame) is int and 0 <= frame < frames else None,
         parse_layers(layers) if isinstance(layers, str) else None,
         speed if speed in SPEEDS else None,
+        type(frame) is int and type(of) is int and frame == of - 1,
     )
 
 

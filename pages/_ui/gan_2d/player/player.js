@@ -150,7 +150,7 @@ function settle(player) {
     if (player.playing || player.told === player.at) return
     player.told = player.at
     player.root.dataset.told = String(player.at)
-    player.send("frame", { id: player.id, frame: player.at })
+    player.send("frame", { id: player.id, frame: player.at, of: player.panes[0].frames.length })
   }, SETTLE_MS)
 }
 
@@ -295,7 +295,7 @@ function append(player, head) {
     pane.dom.about.textContent = fresh.subtitle
     pane.said = null
   })
-  if (player.follows && !player.playing) player.at = player.panes[0].frames.length - 1
+  if (player.follows && !player.playing) player.at = player.told = player.panes[0].frames.length - 1
 }
 
 export default function (component) {
