@@ -1,11 +1,40 @@
-"""Numbers and times in words, as every page writes them."""
+"""Numbers, times and foreign text in words, as every page writes them."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import datetime
 
-MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-!|<>~$:&.])")
+MOST_CHARACTERS = 500
+JOINER = "\u2060"  # of no width: keeps apart what a page would turn into a symbol, an icon or an emoji
+_ACTIVE = re.compile(r"([\\`*_{}\[\]<>$~|#!:@&^])|^[-+=]")
+_SYMBOLS = re.compile(r"(?<=[<>~=\-])(?=[<>=\-])|(?<=:)(?=[\w+\-/]+:)|(?<=www)(?=\.)")
+
+
+def as_text(text: object, *, code: bool = False) -> str:
+    """Return text from a run, an upload or a link so that a page shows it as it is: in Markdown, nothing of it acts.
+
+    No image is loaded, no link made, no formula or icon drawn. One line of at most MOST_CHARACTERS; control and format
+    characters, and bytes that are no text, become a replacement character.
+
+    Parameters
+    ----------
+    text
+        Text that somebody else wrote.
+    code
+        Keep what stands between two backticks as code, as in the project's own error messages.
+    """
+    line = " ".join(str(text)[: 2 * MOST_CHARACTERS].split())
+    line = "".join("\ufffd" if unicodedata.category(one) in {"Cc", "Cf", "Cs", "Co"} else one for one in line)
+    line = line if len(line) <= MOST_CHARACTERS else f"{line[: MOST_CHARACTERS - 1]}…"
+    parts = re.split(r"(`[^`]+`)", line) if code else [line]
+    return "".join(one if index % 2 else _escaped(one) for index, one in enumerate(parts))
+
+
+def _escaped(text: str) -> str:
+    text = re.sub(r"^\d+(?=[.)])", lambda found: found[0] + JOINER, JOINER.join(_SYMBOLS.split(text)))  # no list
+    return _ACTIVE.sub(lambda found: "\\" + found[0], text)
 
 
 def count(number: int, noun: str) -> str:
@@ -37,8 +66,3 @@ def when(text: str) -> str:
 def megabytes(size: int) -> str:
     """Return a size in bytes as megabytes of 2**20 bytes: ``11 MB``."""
     return f"{size / 2**20:,.0f} MB"
-
-
-def as_text(text: str) -> str:
-    """Return text that a browser, a file or a run brought as Markdown that shows it letter for letter."""
-    return MARKUP.sub(r"\\\1", text.replace("\n", " "))

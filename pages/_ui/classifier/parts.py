@@ -15,6 +15,7 @@ from core.families.classifiers import charts, findings
 from core.families.classifiers.layers import architecture
 from core.options import Config
 from core.runs.store import Run
+from core.words import as_text
 from pages._ui import chapter as ui
 from pages._ui.controls.draw import draw
 
@@ -95,7 +96,8 @@ def images_of(run: Run, split: str) -> Split | None:
     except AtlasError as error:
         with st.container(key="no-images"):
             st.info(
-                f"{error.remedy}. The figures, the matrix and the lists below work without the images"
+                f"{as_text(error.remedy, code=True)}. "
+                "The figures, the matrix and the lists below work without the images"
                 + (", and so do the pictures of the validation images." if run.config.data == "mnist" else "."),
                 title=f"The {split} images are not on this machine",
                 icon=":material/image_not_supported:",

@@ -11,14 +11,14 @@ from core.errors import RunError
 from core.jobs import queue
 from core.registry import EXPERIMENTS
 from core.runs.store import Run
-from core.words import count, duration, when
+from core.words import as_text, count, duration, when
 from pages._ui.controls import links
 
 
 def data_title(run: Run) -> str:
     """Return the title of the run's data with the number of training images."""
     name = str(run.meta["data"].get("name", ""))
-    title = DATASETS[name].title if name in DATASETS else name
+    title = DATASETS[name].title if name in DATASETS else as_text(name)
     size = run.meta["data"].get("splits", {}).get("train", {}).get("size")
     return f"{title} ({size:,} for training)" if size else title
 
@@ -41,7 +41,7 @@ def provenance(run: Run) -> str:
         data_title(run),
         count(int(run.meta["epochs_done"]), "epoch"),
         f"seed {run.meta['seed']}",
-        str(run.meta["device"]),
+        as_text(run.meta["device"]),
         duration(float(run.meta["elapsed_s"])) if run.meta["elapsed_s"] else "",
     ]
     return " · ".join(part for part in parts if part)

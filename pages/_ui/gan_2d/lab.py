@@ -18,6 +18,7 @@ from core.data.point_files import read_points
 from core.data.points import OWN, decode, distribution, encode, own_points
 from core.errors import AtlasError, DataError
 from core.runs.store import Run
+from core.words import as_text
 from pages._ui.controls import forms, links
 from pages._ui.controls.offers import Offer
 from pages._ui.gan_2d import player as gan_player
@@ -184,7 +185,7 @@ def _own_points() -> str:
         if isinstance(said, DataError):
             states.problem(said)
         elif said:
-            st.caption(said)
+            st.caption(as_text(said))
     return code
 
 

@@ -11,6 +11,7 @@ from core.charts.curves import curves, long_form
 from core.errors import AtlasError
 from core.registry import Experiment
 from core.runs.store import Run
+from core.words import as_text
 from pages._ui.controls import picker
 from pages._ui.shell import navigation as atlas
 from pages._ui.show import grids, reading
@@ -81,7 +82,7 @@ def card(about: Experiment, runs: Sequence[Run]) -> None:
             try:
                 _picture(about, run)
             except AtlasError as error:
-                st.caption(str(error))
+                st.caption(as_text(error, code=True))
         with st.container(gap="xxsmall"):
             st.caption(about.group)
             st.page_link(atlas.page_of(about.name), label=f"**{about.title}**", icon=about.icon)

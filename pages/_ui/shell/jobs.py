@@ -13,7 +13,7 @@ import streamlit as st
 from core.errors import AtlasError, RunError
 from core.jobs import queue as jobs
 from core.runs.store import Run, RunStore
-from core.words import count, duration
+from core.words import as_text, count, duration
 from pages._ui.controls import links
 
 POLL_S = 1.0
@@ -53,9 +53,9 @@ def forget() -> None:
 def progress_text(now: jobs.JobState) -> str:
     """Return how far a job is: ``epoch 3 of 10, 40 s left``."""
     if now.status == "queued":
-        return now.reason or "queued, waiting for its turn"
+        return as_text(now.reason or "queued, waiting for its turn")
     if now.reason:
-        return now.reason
+        return as_text(now.reason)
     epoch = min(int(now.done) + 1, now.total)
     left = "" if now.left_s is None else f", {duration(now.left_s)} left"
     return f"epoch {epoch} of {now.total}{left}"
@@ -67,9 +67,9 @@ def outcome_text(now: jobs.JobState) -> str:
     texts = {
         "finished": f"Finished {count(now.total, 'epoch')}.",
         "stopped": f"Stopped after {done} of {now.total}.",
-        "interrupted": f"Interrupted after {done} of {now.total}: {now.reason or 'its process ended'}.",
-        "diverged": f"Diverged: {now.reason or 'the loss was no longer finite'}.",
-        "failed": f"Failed: {(now.reason or 'no reason was recorded').rstrip('.')}.",
+        "interrupted": f"Interrupted after {done} of {now.total}: {as_text(now.reason or 'its process ended')}.",
+        "diverged": f"Diverged: {as_text(now.reason or 'the loss was no longer finite')}.",
+        "failed": f"Failed: {as_text((now.reason or 'no reason was recorded').rstrip('.'))}.",
     }
     return texts.get(now.status, progress_text(now))
 

@@ -11,7 +11,7 @@ from core.errors import AtlasError
 from core.jobs import queue as jobs
 from core.registry import EXPERIMENTS
 from core.runs.store import Broken, Run, RunStore
-from core.words import count, when
+from core.words import as_text, count, when
 from pages._ui.controls.picker import data_title
 from pages._ui.shell import cards, states
 from pages._ui.shell import navigation as atlas
@@ -67,8 +67,8 @@ def _broken_row(one: Broken) -> None:
         border=True, horizontal=True, vertical_alignment="center", key=f"broken-{one.id.replace('/', '-')}"
     ):
         with st.container(gap="xxsmall"):
-            st.markdown(f":material/broken_image: **{one.id}** does not read")
-            st.caption(f"`{one.error.problem}`  \n{one.error.remedy}.")
+            st.markdown(f":material/broken_image: **{as_text(one.id)}** does not read")
+            st.caption(f"{as_text(one.error.problem)}  \n{as_text(one.error.remedy, code=True)}.")
         if one.id.startswith("own/"):
             _delete_button(one.id)
 

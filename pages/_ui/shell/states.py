@@ -14,6 +14,7 @@ from core.jobs import queue
 from core.registry import Experiment
 from core.runs import diverging
 from core.runs.store import Broken, Run, RunStore
+from core.words import as_text
 from pages._ui.controls import forms
 from pages._ui.shell import jobs
 
@@ -48,7 +49,7 @@ NEXT = {
 
 def problem(error: AtlasError) -> None:
     """Show an error as its problem and its remedy; nothing is raised."""
-    st.warning(error.remedy + ".", title=error.problem, icon=":material/build:")
+    st.warning(as_text(error.remedy, code=True) + ".", title=as_text(error.problem, code=True), icon=":material/build:")
 
 
 def unreadable(broken: Sequence[Broken]) -> None:
@@ -58,7 +59,9 @@ def unreadable(broken: Sequence[Broken]) -> None:
     noun = "run does" if len(broken) == 1 else "runs do"
     with st.expander(f"{len(broken)} {noun} not read", icon=":material/broken_image:"):
         for one in broken:
-            st.markdown(f"**{one.id}**  \n`{one.error.problem}`  \n{one.error.remedy}.")
+            st.markdown(
+                f"**{as_text(one.id)}**  \n{as_text(one.error.problem)}  \n{as_text(one.error.remedy, code=True)}."
+            )
 
 
 def nothing_yet(title: str, what_to_do: str) -> None:
