@@ -94,7 +94,7 @@ def images_of(run: Run, split: str) -> Split | None:
     try:
         return held_out(run.config.data) if split == "validation" else load(run.config.data, split)
     except AtlasError as error:
-        with st.container(key="no-images"):
+        with st.container():  # shown beside the mistakes and in the probe
             st.info(
                 f"{as_text(error.remedy, code=True)}. "
                 "The figures, the matrix and the lists below work without the images"
