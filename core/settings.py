@@ -68,8 +68,11 @@ def workers() -> int:
 
 
 def threads() -> int:
-    """Torch threads of one training process: never more than there are cores."""
+    """Torch threads of one training process: never more than there are cores, or than OMP_NUM_THREADS allows."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    outside = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # its first number is for the outermost level
+    if outside.isascii() and outside.isdecimal() and 0 < int(outside[:9]) < cores:
+        cores = int(outside[:9])
     return min(cores, _whole_number("EPOCH_ATLAS_THREADS", max(1, cores // workers())))
 
 

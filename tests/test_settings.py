@@ -80,3 +80,12 @@ def test_the_table_in_the_module_names_every_variable():
     read = set(re.findall(r"\"(EPOCH_ATLAS_\w+)\"", inspect.getsource(settings)))
     assert read <= table
     assert table - read == {"EPOCH_ATLAS_DATA"}  # which core.data reads
+
+
+@pytest.mark.parametrize(
+    ("outside", "own", "most"), [("1", "", 1), ("1", "8", 1), ("1,2", "", 1), ("0", "1", 1), ("x", "1", 1)]
+)
+def test_a_limit_set_outside_holds(monkeypatch, outside, own, most):
+    monkeypatch.setenv("OMP_NUM_THREADS", outside)
+    monkeypatch.setenv("EPOCH_ATLAS_THREADS", own)
+    assert settings.threads() == most

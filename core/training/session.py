@@ -28,6 +28,7 @@ from core.runs.files import clear_temporary, write_json
 from core.runs.locks import Lock
 from core.runs.recorder import OnProgress, Recorder
 from core.runs.store import LOCK, OWN, Run, RunStore
+from core.words import count
 
 PULSE_S = 0.25  # how often the pulse looks for a stop
 HEARTBEAT_S = 2.0  # a heartbeat older than this is renewed by the pulse
@@ -115,7 +116,7 @@ def describe_device(device: str) -> str:
 
     if device == "cuda":
         return torch.cuda.get_device_name()
-    return f"{device}, {torch.get_num_threads()} threads" if device == "cpu" else device
+    return f"{device}, {count(torch.get_num_threads(), 'thread')}" if device == "cpu" else device
 
 
 def mark(run: Run, **values: Any) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
@@ -10,6 +11,8 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+
+NUMBER = re.compile(r"[+−-]?\d{1,3}(,\d{3})*(\.\d+)?|[+−-]?\d+(\.\d+)?")  # as pages write them
 
 # Where the panel that is being filled wants its downloads: each script run has a thread, and so a context, of its own.
 _slot: ContextVar[Any] = ContextVar("slot", default=None)
@@ -26,10 +29,25 @@ def slot(container: Any) -> Iterator[None]:
 
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:
-    """Return a table as CSV in UTF-8; a plain row number is left out."""
+    """Return a table as data: CSV in UTF-8, numbers as programs read them, empty where missing.
+
+    A plain row number is left out. Where there are letters beyond ASCII the file begins with a byte-order mark, without
+    which spreadsheets read them wrongly.
+    """
     file = io.StringIO()
-    frame.to_csv(file, index=not isinstance(frame.index, pd.RangeIndex))
-    return file.getvalue().encode()
+    cells = frame.map(_datum) if len(frame.columns) else frame
+    cells.to_csv(file, index=not isinstance(frame.index, pd.RangeIndex))
+    text = file.getvalue()
+    return text.encode("utf-8" if text.isascii() else "utf-8-sig")
+
+
+def _datum(cell: Any) -> Any:
+    """Return a cell as data: a number written for readers as a plain one, nothing for a dash."""
+    if not isinstance(cell, str):
+        return cell
+    if cell.strip() in {"–", "—"}:
+        return None
+    return cell.replace("−", "-").replace(",", "") if NUMBER.fullmatch(cell.strip()) else cell
 
 
 def _offer(kind: str, make: Callable[[], bytes], key: str, mime: str, help: str) -> None:
