@@ -79,13 +79,13 @@ def _described(run: Run) -> dict[str, Any]:
         "name": run.name,
         "origin": run.origin,
         "status": jobs.state(run).status,
-        "data": run.meta["data"]["name"],
-        "seed": run.meta["seed"],
+        "data": run.record.data.name,
+        "seed": run.record.seed,
         "epochs": run.config.epochs,
-        "epochs_done": run.meta["epochs_done"],
-        "progress": f"{run.meta['epochs_done']}/{run.config.epochs}",
-        "created": run.meta["created"],
-        "elapsed_s": run.meta["elapsed_s"],
+        "epochs_done": run.epochs_done,
+        "progress": f"{run.epochs_done}/{run.config.epochs}",
+        "created": run.record.created.isoformat(),
+        "elapsed_s": run.record.elapsed_s,
         "headline": "" if figure is None else f"{figure:{about.headline_format}} {about.headline_label}",
         "metrics": run.metrics,
     }
@@ -155,16 +155,16 @@ def _polite() -> Iterator[None]:
 
 def _work(run: Run, device: str) -> int:
     """Train a run under a progress bar and say how it ended."""
-    with _polite(), closing(Progress(run.config.epochs, float(run.meta["epochs_done"]))) as progress:
+    with _polite(), closing(Progress(run.config.epochs, run.epochs_done)) as progress:
         status = work_on(run, device, progress, settings.threads())
     run = RunStore().get(run.id)
-    done, total = run.meta["epochs_done"], run.config.epochs
+    done, total = run.epochs_done, run.config.epochs
     if status == "stopped":
         go_on = f"python -m core train --resume {run.id}"
         print(f"Stopped after epoch {done} of {total}. Go on with: {go_on}", file=sys.stderr)
         return STOPPED
     why = jobs.state(run).reason
-    print(f"{run.id}: {status}, {done} of {total} epochs in {run.meta['elapsed_s']:,.1f} s{f': {why}' if why else ''}")
+    print(f"{run.id}: {status}, {done} of {total} epochs in {run.record.elapsed_s:,.1f} s{f': {why}' if why else ''}")
     for name, value in run.metrics.items():
         print(f"  {name} = {value:.6g}")
     return DONE

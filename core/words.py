@@ -54,13 +54,10 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def when(text: str) -> str:
-    """Return an ISO time as ``21 Nov, 09:30`` in this machine's time zone; the text itself if it is none."""
-    try:
-        time = datetime.fromisoformat(text).astimezone()
-    except ValueError:
-        return text
-    return f"{time.day} {time:%b, %H:%M}"
+def when(time: datetime) -> str:
+    """Return an aware time as ``21 Nov, 09:30`` in this machine's time zone."""
+    here = time.astimezone()
+    return f"{here.day} {here:%b, %H:%M}"
 
 
 def megabytes(size: int) -> str:

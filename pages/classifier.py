@@ -225,7 +225,7 @@ TABLES = {
 def read_tables(run: Run) -> dict[str, pd.DataFrame]:
     """Return the run's tables; none where there was no evaluation, or where one does not read, which is then said."""
     if not set(TABLES) <= set(run.tables()):
-        if run.meta["epochs_done"]:
+        if run.epochs_done:
             ui.not_evaluated(run, "The confusion matrix, the classes and the verdict")
         return {}
     with ui.guarded():

@@ -78,7 +78,7 @@ SO_FAR = [
 
 def source_of(run: Run) -> Any:
     """Return the distribution that a run learns."""
-    config = gan_film.config_of(run)
+    config = run.config_as(GAN2DConfig)
     return distribution(config.data, config.points, config.jitter)
 
 
@@ -88,7 +88,7 @@ def show_headline(run: Run) -> None:
         return
     metrics, source = run.metrics, source_of(run)
     known = source.n_modes > 0
-    published = PACGAN.get(gan_film.config_of(run).data, ())
+    published = PACGAN.get(run.config_as(GAN2DConfig).data, ())
     best = published[-1] if published else None
     over = f"mean of {findings.seeds_in_words(metrics)}, held-out points"
     figures = [
@@ -129,10 +129,10 @@ def show_headline(run: Run) -> None:
 
 def _others(ch: ui.Chapter) -> dict[str, Run]:
     """Return the runs that may stand beside the shown one, those on the same points and seed first."""
-    mine = gan_film.config_of(ch.run)
+    mine = ch.run.config_as(GAN2DConfig)
 
     def far(run: Run) -> tuple[bool, bool, str]:
-        config = run.meta["config"]
+        config = run.config.to_dict()
         same = (config.get("data"), config.get("points", "")) == (mine.data, mine.points)
         return (not same, config.get("seed") != mine.seed, run.name)
 
@@ -234,7 +234,7 @@ def show_verdict(run: Run, frame: int) -> None:
 def show_references(run: Run) -> None:
     """Show the run beside PacGAN's table where it learns the same distribution."""
     metrics = run.metrics
-    data = gan_film.config_of(run).data
+    data = run.config_as(GAN2DConfig).data
     if data not in PACGAN or "modes_mean" not in metrics:
         return
     one, two = PACGAN[data]
@@ -297,7 +297,7 @@ SOURCES = {
 
 def show_how(run: Run) -> None:
     """Show formula, networks, sources and what to try."""
-    config = gan_film.config_of(run)
+    config = run.config_as(GAN2DConfig)
     ui.how_it_works(
         formula=FORMULAS[config.loss],
         text=f"The {ui.term('generator')} moves noise into the plane; the {ui.term('discriminator')} learns which "

@@ -126,7 +126,7 @@ def test_ctrl_c_says_how_to_go_on_and_resume_does(
     monkeypatch.setenv("STUB_HOLD", str(hold))
     with run_script("train", "stub", "--set", "epochs=4", "data=mnist-5k", "--name", "mine") as process:
         until(lambda: (store.roots[OWN] / "stub" / "mine" / "resume-2.safetensors").exists())
-        until(lambda: store.get("own/stub/mine").meta["epochs_done"] == 2)
+        until(lambda: store.get("own/stub/mine").epochs_done == 2)
         process.send_signal(number)
         _, said = process.communicate(timeout=300)
     assert process.returncode == 130
@@ -201,7 +201,7 @@ def test_verify_says_what_it_could_not_check(
 ):
     monkeypatch.setenv("EPOCH_ATLAS_DATA", str(tmp_path))
     shipped = ship(store, finished)
-    change(shipped, config={**finished.meta["config"], "data": "fashion-mnist"})
+    change(shipped, config={**finished.config.to_dict(), "data": "fashion-mnist"})
     assert main(["verify"]) == 0
     out = capsys.readouterr().out
     assert "shipped/stub/mnist was not checked: fashion-mnist is not on this machine: downloads 29 MB" in out

@@ -155,4 +155,4 @@ def test_the_reader_of_both_streams_leaves(store: RunStore, tiny: str):
     process.stdout.close()
     assert process.wait(300) == 0
     run = store.get("own/vae/mine")
-    assert (run.status, run.meta["epochs_done"]) == ("finished", 4)
+    assert (run.status, run.epochs_done) == ("finished", 4)

@@ -77,11 +77,11 @@ class JobState:
 def state(run: Run) -> JobState:
     """Return how a run's training stands now, read from its folder; RunError if that no longer reads."""
     if run.shipped:
-        return JobState(run.status, float(run.meta["epochs_done"]), run.config.epochs)
+        return JobState(run.status, run.epochs_done, run.config.epochs)
     run, status = _living_status(run)
     total = run.config.epochs
     beat = _heartbeat(run)
-    done = float(run.meta["epochs_done"])
+    done = float(run.epochs_done)
     if status == "running":
         done = min(max(done, beat.get("done", 0.0)), float(total))
     left_s = beat.get("left_s") if status == "running" else None
@@ -122,12 +122,11 @@ def _reason(run: Run, status: str, done: float, total: int) -> str | None:
     if status == "running":
         return "evaluating" if done >= total else None
     if status == INTERRUPTED:
-        epochs = int(run.meta["epochs_done"])
+        epochs = run.epochs_done
         return f"its process ended; resuming goes on after epoch {epochs}" if epochs else "its process ended"
     if status == "diverged" and run.diverged_at:
         return "the loss was no longer finite in epoch {:,}, step {:,}".format(*run.diverged_at)
-    reason = run.meta.get("reason")
-    return str(reason) if status == "failed" and reason else None
+    return run.record.reason if status == "failed" else None
 
 
 class JobQueue:
@@ -220,7 +219,7 @@ class JobQueue:
                         found.append(run)
                 except RunError:  # deleted, or damaged, since it was listed
                     continue
-        return sorted(found, key=lambda run: run.meta["created"])
+        return sorted(found, key=lambda run: run.record.created)
 
     def check(self, config: Config) -> None:
         """Raise JobError where this deployment does not train that config now, even with its data on the machine."""

@@ -65,7 +65,7 @@ def _settings(run: Run, beside: Run) -> list[str]:
     kind = experiment(run.experiment).config
     said = []
     for option in kind.options():
-        mine, theirs = (one.meta["config"].get(option.name, option.default) for one in (run, beside))
+        mine, theirs = (getattr(one.config, option.name) for one in (run, beside))
         if mine != theirs and option.name not in APART:
             said.append(f"{setting(option, mine)} (there {setting(option, theirs).removeprefix(_words(option.name))})")
     origin = "the shipped run" if beside.shipped else "your run"

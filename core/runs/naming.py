@@ -67,7 +67,7 @@ def _differing(runs: Sequence[Run]) -> list[Option]:
 
 
 def _value(run: Run, option: Option) -> Any:
-    return run.meta["config"].get(option.name, option.default)
+    return getattr(run.config, option.name)
 
 
 def _differences(run: Run, options: Sequence[Option]) -> str:

@@ -50,10 +50,10 @@ class Recorder:
     ) -> None:
         self.path: Path = run.path
         self.device = device
-        self.meta: dict[str, Any] = dict(run.meta)
+        self.record = run.record
         self.rows: list[dict[str, float]] = run.history().to_dict("records")  # type: ignore[assignment]
         self.stopping = False
-        self._elapsed_before = float(self.meta["elapsed_s"])
+        self._elapsed_before = self.record.elapsed_s
         self._started = time.monotonic()
         self._on_progress = on_progress or (lambda done, total, row: None)
         self._done, self._total = float(self.epochs_done), run.config.epochs
@@ -63,7 +63,7 @@ class Recorder:
     @property
     def epochs_done(self) -> int:
         """Whole epochs recorded so far."""
-        return int(self.meta["epochs_done"])
+        return self.record.epochs_done
 
     @property
     def elapsed_s(self) -> float:
@@ -72,9 +72,9 @@ class Recorder:
 
     def update(self, **values: Any) -> None:
         """Change fields of ``run.json`` and write it; if it cannot be written, nothing has changed."""
-        changed = {**self.meta, **values}
-        write_json(self.path / "run.json", changed)
-        self.meta = changed
+        changed = self.record.changed(**values)
+        write_json(self.path / "run.json", changed.raw)
+        self.record = changed
 
     def log(self, epoch: int, step: int, **values: float) -> None:
         """Append a history row and write ``history.csv``. Non-finite values are kept: they are results."""

@@ -10,6 +10,7 @@ store looks them up among the folders it has listed and never joins them into a 
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import io
 import json
@@ -17,46 +18,35 @@ import re
 import secrets
 import shutil
 import struct
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
 from core import settings
-from core.errors import AtlasError, RunError
+from core.errors import RunError
 from core.options import Config
-from core.registry import EXPERIMENTS, experiment
+from core.registry import EXPERIMENTS
 from core.runs.files import parse_json, read_inside, reason, write_json
 from core.runs.locks import held
+from core.runs.record import SCHEMA, Place, Record, parse
 
-SCHEMA = 1
-STATUSES = ("queued", "running", "finished", "stopped", "failed", "diverged")
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 EPOCH = re.compile(r"0|[1-9][0-9]{0,6}")
 SHIPPED, OWN = "shipped", "own"
 LOCK, TICKET = "lock", "ticket"  # held by the process that trains the run, and by the one that has queued it
 MOST_BYTES = {"json": 1 << 20, "csv": 1 << 26, "png": 1 << 25}
 MOST_PIXELS = 1 << 24  # of a grid: 16 million, 48 MB in memory
-REQUIRED: dict[str, type | tuple[type, ...]] = {
-    "experiment": str,
-    "name": str,
-    "config": dict,
-    "seed": int,
-    "data": dict,
-    "software": dict,
-    "device": str,
-    "status": str,
-    "created": str,
-    "elapsed_s": (int, float),
-    "epochs_done": int,
-    "metrics": dict,
-}
+RUN_JSON = "run.json"
+SETTLED_NS = 2_000_000_000
+
+C = TypeVar("C", bound=Config)
 
 
 def remedy(origin: str) -> str:
@@ -73,23 +63,31 @@ def empty_history() -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder, read lazily; ``meta`` is its validated ``run.json``."""
+    """One run folder: its record is read, the rest when it is asked for."""
 
     path: Path
     origin: str
-    meta: Mapping[str, Any]
+    record: Record
 
     @classmethod
     def read(cls, path: Path, origin: str = OWN) -> Run:
-        """Read and validate ``run.json`` of a folder; raise RunError naming what is wrong."""
-        file = path / "run.json"
+        """Read and check ``run.json`` of a folder; raise RunError naming what is wrong."""
+        file = path / RUN_JSON
         try:
-            meta = parse_json(read_inside(path, "run.json", MOST_BYTES["json"]))
+            return cls(path, origin, read_record(path))
         except FileNotFoundError:
             raise RunError(f"{file} is missing", remedy(origin)) from None
-        except (OSError, ValueError) as error:
-            raise RunError(f"{file} is not readable JSON ({reason(error)})", remedy(origin)) from None
-        return cls(path, origin, _validated(meta, path, origin))
+        except OSError as error:
+            raise RunError(f"{file} cannot be read ({reason(error)})", remedy(origin)) from None
+        except ValueError as error:
+            raise RunError(f"{file}: {reason(error)}", remedy(origin)) from None
+
+    def changed(self, **values: Any) -> Run:
+        """Return the run with some keys of its record changed, here alone: see ``session.mark`` to write them."""
+        try:
+            return Run(self.path, self.origin, self.record.changed(**values))
+        except ValueError as error:
+            raise self.broken(RUN_JSON, str(error)) from None
 
     @property
     def id(self) -> str:
@@ -99,7 +97,7 @@ class Run:
     @property
     def experiment(self) -> str:
         """Name of the experiment."""
-        return str(self.meta["experiment"])
+        return self.record.experiment
 
     @property
     def name(self) -> str:
@@ -109,25 +107,33 @@ class Run:
     @property
     def status(self) -> str:
         """One of STATUSES, as last written (see ``jobs`` for runs whose process is gone)."""
-        return str(self.meta["status"])
+        return self.record.status
+
+    @property
+    def epochs_done(self) -> int:
+        """Whole epochs that were trained."""
+        return self.record.epochs_done
 
     @property
     def metrics(self) -> dict[str, float]:
         """Final metrics: plain numbers by name."""
-        return dict(self.meta["metrics"])
+        return dict(self.record.metrics)
 
     @property
     def shipped(self) -> bool:
         """Whether the run ships with the project."""
         return self.origin == SHIPPED
 
-    @cached_property
+    @property
     def config(self) -> Config:
-        """The run's config; RunError if this version of the project does not accept it."""
-        try:
-            return experiment(self.experiment).config.from_dict(self.meta["config"])
-        except AtlasError as error:
-            raise self.broken("run.json", f"its config does not fit: {error.problem}") from None
+        """The run's config."""
+        return self.record.config
+
+    def config_as(self, kind: type[C]) -> C:
+        """Return the run's config if it is of that kind; RunError if the run is of another experiment."""
+        if not isinstance(self.config, kind):
+            raise self.broken(RUN_JSON, f"it is a run of {self.experiment!r}, whose config is no {kind.__name__}")
+        return self.config
 
     @cached_property
     def digest(self) -> str:
@@ -135,11 +141,10 @@ class Run:
 
         It is of the ``run.json`` that was read, not of the one on disk, which a training may have replaced since.
         """
-        parts = [self.id.encode(), json.dumps(self.meta, sort_keys=True).encode()]
-        for name in ("history.csv", "weights.safetensors"):
-            file = self.path / name
-            if file.exists():
-                stat = file.stat()
+        parts = [self.id.encode(), json.dumps(self.record.raw, sort_keys=True).encode()]
+        for name in ("history.csv", "weights.safetensors", "tables", "samples"):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                stat = (self.path / name).stat()
                 parts.append(f"{name}:{stat.st_size}:{stat.st_mtime_ns}".encode())
         return hashlib.sha256(b"|".join(parts)).hexdigest()[:16]
 
@@ -166,15 +171,12 @@ class Run:
 
     def whole_history(self) -> pd.DataFrame:
         """Return the history of the whole epochs: without the step that diverged, or what was logged since."""
-        return self.history().query("epoch <= @self.meta['epochs_done']").reset_index(drop=True)
+        return self.history().query("epoch <= @self.epochs_done").reset_index(drop=True)
 
     @property
-    def diverged_at(self) -> tuple[int, int] | None:
+    def diverged_at(self) -> Place | None:
         """Epoch and step at which the loss was no longer finite; None where it did not diverge."""
-        where = self.meta.get("diverged_at")
-        said = [where.get("epoch"), where.get("step")] if isinstance(where, dict) else []
-        found = [one for one in said if type(one) is int and 0 <= one < 10**12]
-        return (found[0], found[1]) if self.status == "diverged" and len(found) == 2 else None
+        return self.record.diverged_at if self.status == "diverged" else None
 
     def snapshots(self) -> list[int]:
         """Return the epochs whose weights were kept, rising."""
@@ -244,34 +246,26 @@ def _plain(name: str) -> str:
     return name
 
 
-def _validated(meta: object, path: Path, origin: str) -> Mapping[str, Any]:
-    def broken(what: str) -> RunError:
-        return RunError(f"{path / 'run.json'}: {what}", remedy(origin))
+@functools.lru_cache(maxsize=1024)
+def _parsed(path: Path, version: tuple[int, ...]) -> Record:
+    """Return the record of a ``run.json``; ``version`` tells one writing of the file from another."""
+    return parse(parse_json(read_inside(path, RUN_JSON, MOST_BYTES["json"])))
 
-    if not isinstance(meta, dict):
-        raise broken("it holds no JSON object")
-    if meta.get("schema") != SCHEMA:
-        raise broken(f"its schema is {str(meta.get('schema'))[:20]}, this version reads schema {SCHEMA}")
-    for key, kind in REQUIRED.items():
-        if not isinstance(meta.get(key), kind) or isinstance(meta[key], bool):
-            raise broken(f"{key!r} is missing or of the wrong kind")
-    if meta["experiment"] not in EXPERIMENTS:
-        raise broken(f"there is no experiment {meta['experiment'][:60]!r}")
-    if meta["status"] not in STATUSES:
-        raise broken(f"{meta['status'][:40]!r} is no status")
-    if not isinstance(meta["data"].get("name"), str):
-        raise broken("it does not name its data")
-    for key in ("elapsed_s", "epochs_done"):
-        if not 0 <= meta[key] < 1e12:
-            raise broken(f"{key!r} is out of range")
-    for name, value in meta["metrics"].items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
-            raise broken(f"the metric {name[:60]!r} is not a finite number")
-    try:
-        datetime.fromisoformat(meta["created"])
-    except ValueError:
-        raise broken("'created' is no date and time") from None
-    return meta
+
+def read_record(path: Path) -> Record:
+    """Return the record of a run folder, parsed once for every writing of its ``run.json``.
+
+    Raises
+    ------
+    OSError
+        If the file is missing or cannot be read.
+    ValueError
+        If it is no JSON of a run.
+    """
+    about = (path / RUN_JSON).lstat()
+    if time.time_ns() - about.st_mtime_ns < SETTLED_NS:  # it may be written again within one tick of the clock
+        return _parsed.__wrapped__(path, ())
+    return _parsed(path, (about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns))
 
 
 @dataclass(frozen=True)
@@ -302,8 +296,8 @@ class RunStore:
                 runs.append(self._read(folder, origin))
             except RunError as error:
                 broken.append(Broken(f"{origin}/{folder.parent.name}/{folder.name}", folder, error))
-        shipped = sorted((r for r in runs if r.shipped), key=lambda r: (r.experiment, r.meta["created"], r.name))
-        own = sorted((r for r in runs if not r.shipped), key=lambda r: r.meta["created"], reverse=True)
+        shipped = sorted((r for r in runs if r.shipped), key=lambda r: (r.experiment, r.record.created, r.name))
+        own = sorted((r for r in runs if not r.shipped), key=lambda r: r.record.created, reverse=True)
         return shipped + own, broken
 
     def list(self, experiment: str | None = None) -> Runs:
@@ -332,7 +326,7 @@ class RunStore:
         draft = path.with_name(f".{name}.{secrets.token_hex(4)}.tmp")
         try:
             draft.mkdir(parents=True)
-            write_json(draft / "run.json", {"schema": SCHEMA, **meta, "name": name})
+            write_json(draft / RUN_JSON, {"schema": SCHEMA, **meta, "name": name})
             if path.is_symlink():
                 raise OSError(errno.EEXIST, "it is a link")
             draft.rename(path)
@@ -394,6 +388,5 @@ class RunStore:
             raise RunError(f"{folder} is a link", "Put the run's own folder there")
         run = Run.read(folder, origin)
         if run.experiment != folder.parent.name:
-            raise run.broken("run.json", f"it is of experiment {run.experiment!r}, not {folder.parent.name!r}")
-        _ = run.config  # raises if this version of the project does not accept it
+            raise run.broken(RUN_JSON, f"it is of experiment {run.experiment!r}, not {folder.parent.name!r}")
         return run

@@ -43,7 +43,7 @@ def publish(store: RunStore, run: Run, name: str | None = None) -> Run:
             copy = draft / file.relative_to(run.path)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
-        meta = {key: value for key, value in run.meta.items() if key not in LOCAL_KEYS}
+        meta = {key: value for key, value in run.record.raw.items() if key not in LOCAL_KEYS}
         write_json(draft / "run.json", {**meta, "name": name})
         read_whole(Run.read(draft, SHIPPED))
         draft.rename(target)

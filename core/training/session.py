@@ -121,8 +121,9 @@ def describe_device(device: str) -> str:
 
 def mark(run: Run, **values: Any) -> Run:
     """Change fields of an own run's ``run.json`` as it is on disk now; return the run as it then reads."""
-    write_json(run.path / "run.json", {**Run.read(run.path, run.origin).meta, **values})
-    return Run.read(run.path, run.origin)
+    changed = Run.read(run.path, run.origin).changed(**values)
+    write_json(run.path / "run.json", changed.record.raw)
+    return changed
 
 
 def work(run: Run, device: str = "auto", on_progress: OnProgress | None = None, threads: int | None = None) -> str:

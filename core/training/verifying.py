@@ -83,13 +83,11 @@ def compare(run: Run, device: str = "cpu", *, quick: bool = False) -> list[Compa
 def _check_digests(run: Run) -> None:
     """Raise RunError where the held-out images that a run names are not this version's."""
     name = run.config.data
-    splits = run.meta["data"].get("splits")
-    if name not in DATASETS or not isinstance(splits, dict):
+    if name not in DATASETS:
         return
     for split in COMPARED_SPLITS:
-        stored = splits.get(split, {}).get("digest") if isinstance(splits.get(split, {}), dict) else None
-        expected = DATASETS[name].digests.get(split)
-        if stored and expected and stored != expected:
+        stored, expected = run.record.data.splits.get(split), DATASETS[name].digests.get(split)
+        if stored and stored.digest and expected and stored.digest != expected:
             what = f"it was evaluated on other {split} images of {name} than this version holds"
             raise run.broken("run.json", what)
 

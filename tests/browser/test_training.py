@@ -50,7 +50,7 @@ def test_a_training_is_started_watched_stopped_and_resumed(app, page):
     expect(keyed(page, "job-bar")).to_have_count(0, timeout=TRAINING_MS)
     stopped = the_run(app)
     assert stopped.status == "stopped"
-    done = stopped.meta["epochs_done"]
+    done = stopped.epochs_done
     assert 3 <= done < 500
     assert len(stopped.history()) == done
 

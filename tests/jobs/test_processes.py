@@ -72,7 +72,7 @@ def status(run: Run) -> str:
 
 def held_up(run: Run, epochs: int = 2) -> Callable[[], bool]:
     """Whether the run is held up after that many epochs."""
-    return lambda: status(run) == "running" and Run.read(run.path).meta["epochs_done"] >= epochs
+    return lambda: status(run) == "running" and Run.read(run.path).epochs_done >= epochs
 
 
 def process_of(run: Run) -> int:
@@ -117,7 +117,7 @@ def test_submit_watch_stop_and_resume(store: RunStore, queue: JobQueue, hold: Pa
     queue.stop(first.id)
     until(lambda: status(first) == "stopped")
     assert time.monotonic() - began < 10
-    assert Run.read(first.path).meta["epochs_done"] == 2
+    assert Run.read(first.path).epochs_done == 2
     assert queue.active() == []
     with pytest.raises(JobError, match="is stopped. Only a queued or running"):
         queue.stop(first.id)

@@ -1,5 +1,6 @@
 """The Retrain panel and the job bar: the form, what Train does, and every state of a job."""
 
+import dataclasses
 import threading
 
 import pytest
@@ -13,7 +14,7 @@ from core.jobs import waiting
 from core.options import Config
 from core.registry import EXPERIMENTS
 from core.runs.locks import Lock
-from core.runs.store import LOCK, Run, RunStore
+from core.runs.store import LOCK, RunStore
 from pages._ui.controls import forms
 from pages._ui.shell import training_panel
 from pages._ui.shell.estimates import estimate
@@ -79,8 +80,8 @@ def test_an_estimate_prefers_the_same_settings_and_one_s_own_machine(store):
         make_run(store, "vae", "shipped", epochs=2),
         make_run(store, "vae", "none", epochs=2),
     ]
-    same, shipped = runs[0], Run(runs[1].path, "shipped", {**runs[1].meta, "elapsed_s": 100.0})
-    never = Run(runs[2].path, "own", {**runs[2].meta, "elapsed_s": 0.0})
+    same, shipped = runs[0], dataclasses.replace(runs[1].changed(elapsed_s=100.0), origin="shipped")
+    never = runs[2].changed(elapsed_s=0.0)
     config = same.config.changed(epochs=10)
     assert estimate(config, [shipped, same, never]).seconds == pytest.approx(20.0)
     assert estimate(config, [shipped, never]).seconds == pytest.approx(500.0)

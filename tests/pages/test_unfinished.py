@@ -119,13 +119,13 @@ def test_a_diverged_run_says_what_to_learn_and_fills_the_form_with_what_to_chang
     assert not app.exception
     rates = [one for one in EXPERIMENTS[experiment].config.options() if one.name.endswith("_rate")]
     for rate in rates:
-        had = run.meta["config"].get(rate.name, rate.default)
+        had = getattr(run.config, rate.name)
         assert app.number_input(key=f"{experiment}:{experiment}.{rate.name}").value == pytest.approx(had / 3, rel=0.05)
 
 
 def grow(run, by=1):
     """One more whole epoch, as the training of a VAE records it."""
-    epochs = Run.read(run.path).meta["epochs_done"] + by
+    epochs = Run.read(run.path).epochs_done + by
     write_csv(run.path / "history.csv", fake_history(epochs, COLUMNS["vae"]))
     recorder = Recorder(Run.read(run.path))
     for epoch in range(1, epochs + 1):

@@ -17,7 +17,7 @@ def diverged(store, losses, **config):
     history = pd.concat([history, pd.DataFrame([{**broken, "elapsed_s": 99.0}])], ignore_index=True)
     where = {"epoch": broken["epoch"], "step": broken["step"]}
     run = make_run(store, name="broken", epochs=len(losses) or 1, status="diverged", history=history, diverged_at=where)
-    return mark(run, epochs_done=len(losses), config={**run.meta["config"], **config})
+    return mark(run, epochs_done=len(losses), config={**run.config.to_dict(), **config})
 
 
 def test_it_says_where_it_broke_and_that_there_was_no_sign(store):
@@ -50,7 +50,7 @@ def test_it_is_compared_with_a_run_that_held(store):
 
 
 def diverged_again(store, run):
-    return mark(run, config={**run.meta["config"], "learning_rate": 0.0015})
+    return mark(run, config={**run.config.to_dict(), "learning_rate": 0.0015})
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -103,6 +103,33 @@ def test_the_digest_changes_when_the_run_does(store: RunStore, run: Run):
         ("created", "yesterday", "'created' is no date and time"),
         ("data", {}, "it does not name its data"),
         ("seed", "0", "'seed' is missing or of the wrong kind"),
+        ("seed", 10**400, "'seed' is out of range"),
+        ("epochs_done", 5, "'epochs_done' is out of range"),  # of 4
+        ("created", "0001-01-01T00:00:00+00:00", "'created' is in the year 1, not from 2000 to 2100"),
+        ("created", "9999-12-31T23:59:59-12:00", "'created' is in the year 9999"),
+        ("elapsed_s", 10**400, "'elapsed_s' is out of range"),
+        ("training_s", "275", "'training_s' is missing or of the wrong kind"),
+        ("evaluation_s", [], "'evaluation_s' is missing or of the wrong kind"),
+        ("diverged_at", [3], "'diverged_at' is of the wrong kind"),
+        ("diverged_at", {"epoch": "3", "step": 1}, "'epoch' is missing or of the wrong kind"),
+        ("reason", {"why": 1}, "'reason' is missing or of the wrong kind"),
+        ("software", ["torch"], "'software' is missing or of the wrong kind"),
+        ("software", {"torch": 2.15}, "'software' holds something else than texts"),
+        ("device", None, "'device' is missing or of the wrong kind"),
+        ("files", {"history.csv": 3}, "'files' holds something else than texts"),
+        *(
+            ("data", {"name": "mnist-5k", "splits": splits}, what)
+            for splits, what in (
+                ([], "the splits of its data are no object"),
+                (None, "the splits of its data are no object"),
+                ("train", "the splits of its data are no object"),
+                ({"train": 3}, "the split 'train' of its data does not read: it is no object"),
+                ({"train": {"size": "4,000"}}, "the split 'train' of its data does not read: 'size' is missing"),
+                ({"train": {"size": -1}}, "the split 'train' of its data does not read: 'size' is out of range"),
+                ({"test": {"size": 1, "digest": None}}, "the split 'test' of its data does not read: 'digest'"),
+            )
+        ),
+        ("data", {"name": "mnist-5k", "source": 3}, "'source' is missing or of the wrong kind"),
     ],
 )
 def test_odd_values_in_run_json(store: RunStore, run: Run, key: str, value: Any, what: str):
@@ -272,7 +299,7 @@ def test_no_text_is_an_id_but_the_id(store: RunStore, run_id: str):
 @pytest.mark.parametrize("name", ["", "..", "a/b", "A", "-a", "a" * 65, "a b", "ä", "a.json", ".a", "a\n"])
 def test_names_that_are_no_names(store: RunStore, name: str):
     with pytest.raises(RunError, match="is no name for a run"):
-        store.create({**fresh(store, "good").meta}, name)
+        store.create({**fresh(store, "good").record.raw}, name)
 
 
 @pytest.mark.parametrize("kind", ["..", "a/b", "", "A", "a" * 65, "x.y", "a\n"])

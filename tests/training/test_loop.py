@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import RunError
+from core.runs.record import Place
 from core.runs.recorder import Recorder
 from core.runs.store import Run, RunStore
 from core.training import loop
@@ -72,7 +73,7 @@ def test_history_snapshots_grids_and_weights(store: RunStore):
     assert run.snapshots() == [1, 3]
     assert run.sample_epochs() == [2, 5]
     assert np.asarray(run.sample(5))[0, 0] == 5
-    assert Run.read(run.path).meta["epochs_done"] == 5
+    assert Run.read(run.path).epochs_done == 5
     assert run.has_weights()
 
 
@@ -148,7 +149,7 @@ def test_stopped_at_any_step_and_resumed_is_as_never_stopped(store: RunStore, un
     assert go(run, task) == "stopped"
     assert taken[0] == step  # heard at that very step
     whole = (step - 1) // STEPS
-    assert Run.read(run.path).meta["epochs_done"] == whole
+    assert Run.read(run.path).epochs_done == whole
     assert len(run.history()) == whole
     assert run.has_weights() == (whole > 0)
     (run.path / "stop").unlink()
@@ -184,7 +185,7 @@ def test_ctrl_c_stops_like_a_stop_file(store: RunStore, uninterrupted):
 
     task.validate = interrupted
     assert go(run, task) == "stopped"
-    assert Run.read(run.path).meta["epochs_done"] == 2
+    assert Run.read(run.path).epochs_done == 2
     assert len(run.history()) == 2
     assert go(run) == "finished"
     assert_same(run, uninterrupted)
@@ -341,9 +342,8 @@ def test_a_loss_that_is_not_finite_ends_at_that_step(store: RunStore, bad: float
     assert go(run, task) == "diverged"
     assert taken[0] == step
     whole = (step - 1) // STEPS
-    meta = Run.read(run.path).meta
-    assert meta["diverged_at"] == {"epoch": whole + 1, "step": step}
-    assert meta["epochs_done"] == whole
+    record = Run.read(run.path).record
+    assert (record.diverged_at, record.epochs_done) == (Place(whole + 1, step), whole)
     last = run.history().iloc[-1]
     assert (last["epoch"], last["step"]) == (whole + 1, step)
     assert not math.isfinite(last["train_loss"])
@@ -362,7 +362,7 @@ def test_a_validation_loss_that_is_not_finite_diverges_too(store: RunStore):
     assert history["epoch"].tolist() == [1, 2, 3]
     assert math.isfinite(history["train_loss"].iloc[-1])
     assert math.isnan(history["validation_loss"].iloc[-1])
-    assert Run.read(run.path).meta["diverged_at"] == {"epoch": 3, "step": 3 * STEPS}
+    assert Run.read(run.path).record.diverged_at == Place(3, 3 * STEPS)
 
 
 # --- small parts ------------------------------------------------------------------------------------------------------

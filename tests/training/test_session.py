@@ -37,14 +37,14 @@ def test_a_run_from_queued_to_finished(store: RunStore, tiny: str):
     assert work(run, on_progress=lambda done, total, row: seen.append((done, total, row))) == "finished"
     run = store.get(run.id)
     assert run.status == "finished"
-    assert run.meta["epochs_done"] == 4
+    assert run.epochs_done == 4
     assert run.metrics["test_elbo_nats"] < 0
     assert run.tables() == ["errors"]
-    assert run.meta["training_s"] >= 0
-    assert run.meta["evaluation_s"] >= 0
-    assert run.meta["device"].endswith("threads") or run.meta["device"]
-    assert run.meta["data"]["splits"]["validation"]["size"] == 1000
-    assert len(run.meta["data"]["splits"]["validation"]["digest"]) == 64
+    assert run.record.training_s is not None
+    assert run.record.evaluation_s is not None
+    assert run.record.device.endswith("threads") or run.record.device
+    assert run.record.data.splits["validation"].size == 1000
+    assert len(run.record.data.splits["validation"].digest) == 64
     # nothing is left that only a training in progress needs
     assert names(run) == {"run.json", "history.csv", "weights.safetensors", "snapshots", "samples", "tables", LOCK}
     rows = [row for _, _, row in seen if row]
@@ -87,7 +87,7 @@ def test_a_crash_is_written_down_and_raised(store: RunStore, monkeypatch: pytest
     with pytest.raises(ZeroDivisionError):
         work(run)
     run = store.get(run.id)
-    assert (run.status, run.meta["reason"]) == ("failed", "ZeroDivisionError: three by nought")
+    assert (run.status, run.record.reason) == ("failed", "ZeroDivisionError: three by nought")
     assert held(run.path / LOCK) is False
     assert not (run.path / "heartbeat.json").exists()
 
@@ -100,7 +100,7 @@ def test_a_refusal_is_written_down_with_its_remedy(store: RunStore, monkeypatch:
     run = fresh(store)
     with pytest.raises(DataError):
         work(run)
-    assert store.get(run.id).meta["reason"] == "mnist is not on this machine. Download it."
+    assert store.get(run.id).record.reason == "mnist is not on this machine. Download it."
 
 
 def test_a_failed_run_resumes(store: RunStore, monkeypatch: pytest.MonkeyPatch):
@@ -114,7 +114,7 @@ def test_a_failed_run_resumes(store: RunStore, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.undo()
     assert work(run) == "finished"
     run = store.get(run.id)
-    assert run.meta["reason"] is None
+    assert run.record.reason is None
     assert len(run.history()) == 4  # trained once, evaluated twice
 
 
@@ -169,7 +169,7 @@ def test_a_stop_during_the_evaluation_is_heard_and_only_that_is_done_again(
     run = fresh(store)
     assert work(run) == "stopped"
     run = store.get(run.id)
-    assert (run.status, run.meta["epochs_done"], run.metrics) == ("stopped", 4, {})
+    assert (run.status, run.epochs_done, run.metrics) == ("stopped", 4, {})
     before = run.history()
     assert work(run) == "finished"
     assert calls == ["evaluate", "evaluate"]
@@ -191,7 +191,7 @@ def test_a_stop_that_the_loop_hears_interrupts_nothing(store: RunStore, monkeypa
     recorder_path = run.path
     assert work(run) == "stopped"
     assert interrupted == []
-    assert store.get(run.id).meta["epochs_done"] == 2
+    assert store.get(run.id).epochs_done == 2
 
 
 def test_ctrl_c_while_the_data_are_read_stops(store: RunStore, tiny: str, monkeypatch: pytest.MonkeyPatch):
@@ -277,7 +277,7 @@ def test_auto_finds_a_device():
 
 def test_marking_keeps_what_others_wrote(store: RunStore):
     run = fresh(store)
-    write_json(run.path / "run.json", {**run.meta, "metrics": {"accuracy": 0.5}})
+    write_json(run.path / "run.json", {**run.record.raw, "metrics": {"accuracy": 0.5}})
     marked = mark(run, status="stopped")
     assert (marked.status, marked.metrics) == ("stopped", {"accuracy": 0.5})
 

@@ -8,7 +8,8 @@ import pandas as pd
 
 from core.data import DATASETS, Split, load
 from core.families.classifiers import tables as classifier_tables
-from core.families.classifiers.task import MODEL, build, config_of, logits_of, weights_at
+from core.families.classifiers.config import ClassifierConfig
+from core.families.classifiers.task import MODEL, build, logits_of, weights_at
 from core.runs.store import Run
 from core.training.session import Evaluation
 from core.training.weights import load_weights
@@ -47,11 +48,11 @@ def verify(run: Run, device: str = "cpu") -> Evaluation:
 
 
 def _kept(run: Run) -> list[int]:
-    return sorted({*run.snapshots(), int(run.meta["epochs_done"])})
+    return sorted({*run.snapshots(), run.epochs_done})
 
 
 def _measured(run: Run, device: str, epochs: Sequence[int]) -> Evaluation:
-    config = config_of(run)
+    config = run.config_as(ClassifierConfig)
     splits = {name: load(config.data, name) for name in DATASETS[config.data].sizes}
     modules = {name: module.to(device) for name, module in build(config).items()}
     tables: dict[str, list[pd.DataFrame]] = {}

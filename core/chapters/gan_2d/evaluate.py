@@ -10,7 +10,6 @@ from core.chapters.gan_2d.camera import held_out_histogram
 from core.chapters.gan_2d.clouds import compare
 from core.chapters.gan_2d.config import GAN2DConfig
 from core.chapters.gan_2d.modes import mode_report
-from core.chapters.gan_2d.recorded import as_gan
 from core.chapters.gan_2d.trainer import build, noise, stream
 from core.data.points import distribution
 from core.runs.store import Run
@@ -51,7 +50,7 @@ def evaluate(run: Run, device: str = "cpu") -> Evaluation:
     Metrics are the mean, standard deviation and worst value over the seeds; ``js_floor`` is what 10,000 fresh real
     points themselves measure. Tables: ``seeds``, a row a seed, and ``modes``, each mode's share of good samples.
     """
-    config = as_gan(run)
+    config = run.config_as(GAN2DConfig)
     modules = modules_of(config)
     load_weights(run, modules)
     source = distribution(config.data, config.points, config.jitter)

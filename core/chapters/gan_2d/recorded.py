@@ -11,13 +11,6 @@ from core.training.weights import load_tensors
 STATES = "states"
 
 
-def as_gan(run: Run) -> GAN2DConfig:
-    """Return the run's config; RunError if the run is of another experiment."""
-    if not isinstance(run.config, GAN2DConfig):
-        raise RunError(f"{run.id} is no 2-D GAN", "Pick a run of the experiment gan_2d")
-    return run.config
-
-
 def state_before(run: Run, epoch: int) -> tuple[Trainer, int]:
     """Return a trainer at the last kept state at or before a recorded frame, and the steps from there to the frame.
 
@@ -29,9 +22,9 @@ def state_before(run: Run, epoch: int) -> tuple[Trainer, int]:
     RunError
         If the run has not recorded that frame, or the state's file does not read.
     """
-    config = as_gan(run)
-    if not 0 <= epoch <= run.meta["epochs_done"]:
-        raise RunError(f"{run.id} has no frame {epoch}", f"Give a whole number from 0 to {run.meta['epochs_done']}")
+    config = run.config_as(GAN2DConfig)
+    if not 0 <= epoch <= run.epochs_done:
+        raise RunError(f"{run.id} has no frame {epoch}", f"Give a whole number from 0 to {run.epochs_done}")
     trainer = Trainer(config, [config.seed])
     kept = {int(file.stem) for file in (run.path / STATES).glob("*.safetensors") if file.stem.isdecimal()}
     start = max((one for one in kept if one <= epoch), default=0)

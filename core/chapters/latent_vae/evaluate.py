@@ -56,7 +56,7 @@ class Pair:
 
 def load_pair(run: Run, device: str = "cpu") -> Pair:
     """Return a run's models and the images they are compared on."""
-    config: LatentVAEConfig = run.config  # type: ignore[assignment]
+    config = run.config_as(LatentVAEConfig)
     modules = build(config)
     load_weights(run, modules)
     for module in modules.values():

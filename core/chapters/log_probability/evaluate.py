@@ -43,7 +43,7 @@ TOLERANCES: dict[str, float] = {"": 0.02, "ais_gap_nats": 0.1, "iwae_ais_gap_nat
 
 def load_models(run: Run, device: str = "cpu") -> dict[str, LatentModel]:
     """Return a run's models, ready to be measured: no weight takes a gradient."""
-    config: LogProbabilityConfig = run.config  # type: ignore[assignment]
+    config = run.config_as(LogProbabilityConfig)
     modules = build(config)
     load_weights(run, modules)
     return {name: latent_model(m.to(device).requires_grad_(False), config) for name, m in modules.items()}
@@ -88,7 +88,7 @@ def evaluate(run: Run, device: str = "cpu") -> Evaluation:
     ``gap_nats`` (train minus held out), ``ppca_...`` for the baseline, ``ais_gap_nats`` for the second estimator; and
     for a binarised run ``nll_nats_<samples>``. Names of the fine-tuned model begin with ``iwae_``.
     """
-    config: LogProbabilityConfig = run.config  # type: ignore[assignment]
+    config = run.config_as(LogProbabilityConfig)
     parts = parts_of(config)
     metrics: dict[str, float] = {}
     tables: dict[str, pd.DataFrame] = {}
@@ -215,7 +215,7 @@ def verify(run: Run, device: str = "cpu") -> Evaluation:
     nothing but weights and data (probabilistic PCA) are computed whole; those of annealed importance sampling are
     read from its table.
     """
-    config: LogProbabilityConfig = run.config  # type: ignore[assignment]
+    config = run.config_as(LogProbabilityConfig)
     parts = parts_of(config)
     tables = {name: run.table(name) for name in run.tables()}
     for name, model in load_models(run, device).items():

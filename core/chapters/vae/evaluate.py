@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from core.data import DATASETS, Split, load
 from core.families.vaes import tables as vae_tables
+from core.families.vaes.config import VAEConfig
 from core.families.vaes.findings import UNUSED_NATS
-from core.families.vaes.task import Terms, config_of, load_vae, one_of_each, terms_of
+from core.families.vaes.task import Terms, load_vae, one_of_each, terms_of
 from core.runs.store import Run
 from core.training.session import Evaluation
 
@@ -29,9 +30,9 @@ def evaluate(run: Run, device: str = "cpu") -> Evaluation:
     validation images is at least 0.01 nats. The history's ``train_`` columns are something else: means over an epoch
     during which the weights move.
     """
-    config = config_of(run)
+    config = run.config_as(VAEConfig)
     splits = {name: load(config.data, name) for name in DATASETS[config.data].sizes}
-    epochs = sorted({*run.snapshots(), int(run.meta["epochs_done"])}, reverse=True)
+    epochs = sorted({*run.snapshots(), run.epochs_done}, reverse=True)
     tables: dict[str, list[pd.DataFrame]] = {}
     metrics: dict[str, float] = {}
     places: NDArray[np.float64] | None = None
@@ -56,7 +57,7 @@ def verify(run: Run, device: str = "cpu") -> Evaluation:
 
 
 def _terms(run: Run, epoch: int | None, splits: Mapping[str, Split], device: str) -> dict[str, Terms]:
-    vae, config = load_vae(run, epoch, device), config_of(run)
+    vae, config = load_vae(run, epoch, device), run.config_as(VAEConfig)
     return {name: terms_of(vae, split.images, config, device) for name, split in splits.items()}
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.families.classifiers import measures
-from core.families.classifiers.task import MODEL, build, config_of, logits_of, weights_at
+from core.families.classifiers.config import ClassifierConfig
+from core.families.classifiers.task import MODEL, build, logits_of, weights_at
 from core.runs.store import Run
 from core.training.weights import load_weights
 
@@ -31,7 +32,7 @@ def answer(run: Run, image: NDArray[np.uint8], epochs: Sequence[int]) -> pd.Data
     DataFrame
         Columns ``epoch, label, probability``; probabilities of an epoch sum to 1.
     """
-    config = config_of(run)
+    config = run.config_as(ClassifierConfig)
     modules = build(config)
     rows = []
     for epoch in epochs:

@@ -165,13 +165,6 @@ def logits_of(
     return torch.cat(parts).numpy()
 
 
-def config_of(run: Run) -> ClassifierConfig:
-    """Return the run's config; RunError if it is no run of a classifier."""
-    if not isinstance(run.config, ClassifierConfig):
-        raise run.broken("run.json", "it is no run of the classifier")
-    return run.config
-
-
 def weights_at(run: Run, epoch: int) -> int | None:
     """Return the snapshot to load for an epoch: the last epoch has its weights in full precision."""
-    return None if epoch == run.meta["epochs_done"] and run.has_weights() else epoch
+    return None if epoch == run.epochs_done and run.has_weights() else epoch

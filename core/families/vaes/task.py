@@ -183,17 +183,10 @@ class VAETask(Task):
 
 def load_vae(run: Run, epoch: int | None = None, device: str = "cpu") -> VAE:
     """Return a run's model in eval mode: its final weights, or the snapshot of an epoch."""
-    modules = build(config_of(run))
+    modules = build(run.config_as(VAEConfig))
     load_weights(run, modules, epoch)
     vae: VAE = modules[MODEL].to(device)  # type: ignore[assignment]
     return vae
-
-
-def config_of(run: Run) -> VAEConfig:
-    """Return the run's config; RunError if it is no run of a VAE."""
-    if not isinstance(run.config, VAEConfig):
-        raise run.broken("run.json", "it is no run of a VAE")
-    return run.config
 
 
 def flat(split: Split, config: VAEConfig) -> Tensor:

@@ -17,10 +17,10 @@ from pages._ui.controls import links
 
 def data_title(run: Run) -> str:
     """Return the title of the run's data with the number of training images."""
-    name = str(run.meta["data"].get("name", ""))
+    name = run.record.data.name
     title = DATASETS[name].title if name in DATASETS else as_text(name)
-    size = run.meta["data"].get("splits", {}).get("train", {}).get("size")
-    return f"{title} ({size:,} for training)" if size else title
+    train = run.record.data.splits.get("train")
+    return f"{title} ({train.size:,} for training)" if train else title
 
 
 def label(run: Run) -> str:
@@ -37,12 +37,12 @@ def label(run: Run) -> str:
 def provenance(run: Run) -> str:
     """Return where the shown results come from: origin, data, epochs, seed, device, duration."""
     parts = [
-        "Pretrained, ships with the app" if run.shipped else f"Your run of {when(str(run.meta['created']))}",
+        "Pretrained, ships with the app" if run.shipped else f"Your run of {when(run.record.created)}",
         data_title(run),
-        count(int(run.meta["epochs_done"]), "epoch"),
-        f"seed {run.meta['seed']}",
-        as_text(run.meta["device"]),
-        duration(float(run.meta["elapsed_s"])) if run.meta["elapsed_s"] else "",
+        count(run.epochs_done, "epoch"),
+        f"seed {run.record.seed}",
+        as_text(run.record.device),
+        duration(run.record.elapsed_s) if run.record.elapsed_s else "",
     ]
     return " · ".join(part for part in parts if part)
 
@@ -54,7 +54,7 @@ def default_run(runs: Sequence[Run]) -> Run:
     """
     usual = EXPERIMENTS[runs[0].experiment].config.option("data").default
     shipped = [run for run in runs if run.shipped]
-    ordered = sorted(shipped, key=lambda run: run.meta["config"].get("data", usual) != usual)
+    ordered = sorted(shipped, key=lambda run: run.config.data != usual)
     return next(iter(ordered), next((run for run in runs if run.status == "finished"), runs[0]))
 
 

@@ -12,7 +12,6 @@ import streamlit as st
 from core.chapters.gan_2d.config import GAN2DConfig
 from core.chapters.gan_2d.film import FILE, Film
 from core.data.points import distribution
-from core.errors import RunError
 from core.runs.naming import names
 from core.runs.store import Run
 from pages._ui.controls import links
@@ -40,23 +39,16 @@ def film_of(run: Run) -> Film:
     return _film(run.digest, run)
 
 
-def config_of(run: Run) -> GAN2DConfig:
-    """Return the run's config; RunError if the run is of another experiment."""
-    if not isinstance(run.config, GAN2DConfig):
-        raise RunError(f"{run.id} is no 2-D GAN", "Pick a run of the experiment gan_2d")
-    return run.config
-
-
 def with_covered(run: Run, history: pd.DataFrame) -> pd.DataFrame:
     """Return a run's history with the share of the modes that are covered, where there are any."""
-    config = config_of(run)
+    config = run.config_as(GAN2DConfig)
     n_modes = distribution(config.data, config.points, config.jitter).n_modes
     return history.assign(covered=history["modes"] / n_modes) if n_modes and "modes" in history else history
 
 
 def pane_of(run: Run, title: str = "") -> gan_player.Pane:
     """Return a recorded run as a pane of the player: its frames as far as its film and its history agree."""
-    config = config_of(run)
+    config = run.config_as(GAN2DConfig)
     film = film_of(run)
     rows = [dict(row) for row in reading.history(run).to_dict("records")]
     pairs = zip(film.steps, rows, strict=False)
@@ -87,7 +79,7 @@ def show(runs: Sequence[Run], frames: int) -> int:
 
     A film that grows stays in the player: it goes on playing, or follows the last frame, or rests where the reader is.
     """
-    begun = _begun("|".join(f"{run.id} {run.meta['created']}" for run in runs), frames)
+    begun = _begun("|".join(f"{run.id} {run.record.created}" for run in runs), frames)
     bundle = bundle_of(runs, **{name: begun[name] for name in ("name", "at", "layers", "speed")})
     rest = gan_player.player(bundle, key=PLAYER, name=begun["name"], frames=frames)
     begun["follows"] = rest.last if rest.frame is not None else begun["at"] == begun["frames"] - 1

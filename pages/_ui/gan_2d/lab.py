@@ -22,7 +22,7 @@ from core.words import as_text
 from pages._ui.controls import forms, links
 from pages._ui.controls.offers import Offer
 from pages._ui.gan_2d import player as gan_player
-from pages._ui.gan_2d.film import config_of, film_of
+from pages._ui.gan_2d.film import film_of
 from pages._ui.gan_2d.session import Lab
 from pages._ui.shell import states
 from pages._ui.shell.training_panel import READ_ONLY
@@ -49,8 +49,8 @@ SHARED = ("data", "seed", "jitter", "steps_per_frame")  # what two configuration
 
 def begin_branch(run: Run, frame: int) -> None:
     """Callback: open the laboratory at a recorded frame, with the run's configuration."""
-    forms.fill(LAB, run.meta["config"], GAN2DConfig)
-    _keep_points(str(run.meta["config"].get("points", "")))
+    forms.fill(LAB, run.config.to_dict(), GAN2DConfig)
+    _keep_points(run.config_as(GAN2DConfig).points)
     links.put(FROM, f"{run.id}@{frame}", TEXT)
     links.set_controls({"lab": True})
 
@@ -70,7 +70,7 @@ def show_lab(runs: Sequence[Run]) -> None:
         return
     _preset_bar()
     origin = _origin(runs)
-    config = _configured(LAB, GAN2DConfig() if origin is None else config_of(origin[0]).changed(trials=1))
+    config = _configured(LAB, GAN2DConfig() if origin is None else origin[0].config_as(GAN2DConfig).changed(trials=1))
     if config is None:
         return
     beside = _beside(config)
@@ -226,7 +226,7 @@ def _origin(runs: Sequence[Run]) -> tuple[Run, int] | None:
         return None
     run_id, sign, text = asked.rpartition("@")
     run = next((one for one in runs if one.id == run_id), None)
-    if run is None or not sign or not text.isdecimal() or int(text) > run.meta["epochs_done"]:
+    if run is None or not sign or not text.isdecimal() or int(text) > run.epochs_done:
         links.refuse(
             FROM, "Frame to train on from", TEXT, "there is no such frame here", "a training from its beginning"
         )
@@ -302,7 +302,7 @@ def _buttons(lab: Lab, origin: tuple[Run, int] | None) -> None:
     """Show the controls of the training: outside of what is redrawn while it plays, so that no click is lost."""
     if origin is not None:
         run, frame = origin
-        step = frame * config_of(run).steps_per_frame
+        step = frame * run.config_as(GAN2DConfig).steps_per_frame
         st.caption(
             f":material/fork_right: Continues the run {run.name} from frame {frame}, step {step:,}. Change nothing, "
             "and its frames are those of the recording; change a rate, a loss or the steps per update, and see what "

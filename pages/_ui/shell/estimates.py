@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from core.options import Config
 from core.runs.store import Run
@@ -30,14 +31,14 @@ def estimate(config: Config, runs: Sequence[Run]) -> Estimate | None:
     runs'; among equals the latest counts.
     """
     wanted = _settings(config)
-    best: tuple[tuple[bool, bool, str], float, str] | None = None
+    best: tuple[tuple[bool, bool, datetime], float, str] | None = None
     for run in runs:
-        done, took = int(run.meta["epochs_done"]), float(run.meta.get("training_s") or run.meta["elapsed_s"])
-        had = run.meta["config"]
+        done, took = run.epochs_done, run.record.training_s or run.record.elapsed_s
+        had = run.config.to_dict()
         if done < 1 or took <= 0 or had.get("data") != config.data:
             continue
         same = all(had.get(name) == value for name, value in wanted.items())
-        rank = (same, not run.shipped, str(run.meta["created"]))
+        rank = (same, not run.shipped, run.record.created)
         if best is None or rank > best[0]:
             machine = "" if not run.shipped else ", on the machine it was trained on"
             settings = "the same settings" if same else "the same data, other settings"

@@ -49,7 +49,7 @@ def _row(run: Run) -> None:
         with st.container(gap="xxsmall"):
             st.markdown(f"**{about.title}** · {run.name}")
             figure = cards.headline_of(about, run)
-            parts = [data_title(run), count(int(run.meta["epochs_done"]), "epoch"), when(str(run.meta["created"]))]
+            parts = [data_title(run), count(run.epochs_done, "epoch"), when(run.record.created)]
             st.caption(" · ".join([*parts, *([" ".join(figure)] if figure else [])]))
         try:
             status = jobs.state(run).status

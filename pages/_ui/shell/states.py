@@ -155,7 +155,7 @@ def _grows(run: Run, now: queue.JobState) -> None:
     """Say how far the run on the page is, and draw the page anew with its epochs."""
     st.session_state[DRAWN] = time.monotonic()
     with st.container(key="growing"):
-        st.fragment(_watch, run_every=jobs.POLL_S)(run.id, now.status, int(run.meta["epochs_done"]))
+        st.fragment(_watch, run_every=jobs.POLL_S)(run.id, now.status, run.epochs_done)
 
 
 def _watch(run_id: str, status: str, drawn_epochs: int) -> None:
@@ -166,7 +166,7 @@ def _watch(run_id: str, status: str, drawn_epochs: int) -> None:
     except RunError:
         st.rerun()
     rested = time.monotonic() - st.session_state.get(DRAWN, 0.0) >= REDRAW_S
-    if now.status != status or (int(run.meta["epochs_done"]) > drawn_epochs and rested):
+    if now.status != status or (run.epochs_done > drawn_epochs and rested):
         st.rerun()
     st.markdown(f"{ICONS[status]} **{status.capitalize()}**: {jobs.progress_text(now)}; {NEXT[status]}.")
 
@@ -174,19 +174,19 @@ def _watch(run_id: str, status: str, drawn_epochs: int) -> None:
 def _diverged(run: Run, about: Experiment, runs: Sequence[Run]) -> str:
     """Return what a diverged run shows and what to change, in sentences."""
     sound = [one for one in runs if one.id != run.id and one.status == "finished"]
-    alike = sorted(sound, key=lambda one: (one.meta["data"]["name"] != run.meta["data"]["name"], not one.shipped))
-    slower = diverging.gentler_words(about.config, run.meta["config"])
+    alike = sorted(sound, key=lambda one: (one.record.data.name != run.record.data.name, not one.shipped))
+    slower = diverging.gentler_words(about.config, run.config.to_dict())
     try:
         learned = diverging.learned(run, next(iter(alike), None))
     except RunError as error:
         learned = [f"{error.problem}."]
     remedy = f"To try: {slower}." if slower else ""
-    return " ".join([*learned, remedy, "The whole epochs are shown below." if run.meta["epochs_done"] else ""]).strip()
+    return " ".join([*learned, remedy, "The whole epochs are shown below." if run.epochs_done else ""]).strip()
 
 
 def gentle_button(run: Run, about: Experiment, key: str) -> None:
     """Offer to fill the form with a run's settings at lower learning rates; nothing where it has no rate."""
-    words = diverging.gentler_words(about.config, run.meta["config"])
+    words = diverging.gentler_words(about.config, run.config.to_dict())
     if words:
         st.button(
             "Set a third of the rate",
@@ -199,5 +199,5 @@ def gentle_button(run: Run, about: Experiment, key: str) -> None:
 
 
 def _gentler(run: Run, about: Experiment) -> None:
-    forms.fill(about.name, diverging.gentler(about.config, run.meta["config"]), about.config)
+    forms.fill(about.name, diverging.gentler(about.config, run.config.to_dict()), about.config)
     jobs.forget()

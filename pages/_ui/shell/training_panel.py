@@ -114,7 +114,7 @@ def _next_step(about: Experiment, run: Run, now: queue_of_jobs.JobState, shown: 
             )
         if now.status == "diverged" and not shown:  # its note on the page offers it
             states.gentle_button(run, about, key="_slower")
-        if not shown and (now.active or run.meta["epochs_done"]):
+        if not shown and (now.active or run.epochs_done):
             st.button(
                 "Watch it" if now.active else "Show it",
                 key="_show",
@@ -138,7 +138,7 @@ def _form(about: Experiment, runs: list[Run], shown: Run | None) -> None:
             type="tertiary",
             icon=":material/content_copy:",
             on_click=forms.fill,
-            args=(about.name, dict(shown.meta["config"]), about.config),
+            args=(about.name, shown.config.to_dict(), about.config),
         )
     usual, here = about.config(), opening(about.config)
     config = _checked(about.config, forms.fields(about.name, about.config, here))

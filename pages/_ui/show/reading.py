@@ -101,7 +101,7 @@ def cached_model(run: Run, epoch: int | None, builder: Callable[..., Mapping[str
         Called with the run's config; returns modules by name.
     """
     name = f"{builder.__module__}.{builder.__qualname__}"
-    if epoch is not None and epoch not in run.snapshots() and epoch == run.meta["epochs_done"]:
+    if epoch is not None and epoch not in run.snapshots() and epoch == run.epochs_done:
         epoch = None
     return _model(run.digest, epoch, name, run, builder)
 

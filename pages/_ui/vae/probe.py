@@ -32,7 +32,7 @@ def images_of(run: Run, split: str) -> Split:
 
 def snapshot_of(run: Run, epoch: int) -> int | None:
     """Return the kept epoch nearest to ``epoch``; the last one has its own weights in full precision."""
-    last = int(run.meta["epochs_done"])
+    last = run.epochs_done
     kept = [*run.snapshots(), *([last] if run.has_weights() else [])]
     return min(kept, key=lambda one: (abs(one - epoch), -one)) if kept else None
 
@@ -47,7 +47,7 @@ def show_probe(run: Run, epoch: int) -> None:
         return
     from core.families.vaes.task import MODEL, build
 
-    vae = reading.cached_model(run, None if at == run.meta["epochs_done"] else at, build)[MODEL]
+    vae = reading.cached_model(run, None if at == run.epochs_done else at, build)[MODEL]
     ways = {"Draw": probe_draws, "Traverse": probe_traversal, "Plane": probe_plane, "Between": probe_path}
     way = links.control(st.segmented_control, "What to do", list(ways), default="Draw", key="way", required=True)
     near = "" if at == epoch else f", the kept one nearest to {epoch}"

@@ -119,7 +119,7 @@ class TestTraining:
                 (run.path / "stop").touch()
 
         assert work(run, device="cpu", on_progress=stop_after_first) == "stopped"
-        assert Run.read(run.path).meta["epochs_done"] == 1
+        assert Run.read(run.path).epochs_done == 1
         assert work(Run.read(run.path), device="cpu") == "finished"
         pd.testing.assert_frame_equal(
             Run.read(run.path).history().drop(columns="elapsed_s"), trained.history().drop(columns="elapsed_s")
@@ -225,8 +225,8 @@ class TestEvaluation:
     def test_a_run_of_another_experiment_is_refused(self, trained):
         from core.errors import RunError
 
-        other = Run(trained.path, trained.origin, {**trained.meta, "experiment": "vae", "config": {"data": "mnist"}})
-        with pytest.raises(RunError, match="no run of the classifier"):
+        other = trained.changed(experiment="vae", config={"data": "mnist"})
+        with pytest.raises(RunError, match="whose config is no ClassifierConfig"):
             evaluate(other)
 
     def test_verify_recomputes_every_metric(self, trained, evaluation):

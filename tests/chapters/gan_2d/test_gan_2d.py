@@ -97,7 +97,7 @@ class TestTraining:
             plain = getattr(owner, name)
 
             def killing(*args, **kwargs):
-                done = Run.read(run.path).meta["epochs_done"] >= epoch
+                done = Run.read(run.path).epochs_done >= epoch
                 value = None if done and not after else plain(*args, **kwargs)
                 if done:
                     raise Killed
@@ -167,7 +167,7 @@ class TestTraining:
         run = make(tmp_path, config.changed(epochs=60, trials=1, decay=False, d_layers=3, d_neurons=64))
         assert work(run, "cpu") == "diverged"
         read = Run.read(run.path)
-        assert len(Film.load(run.path)) == read.meta["epochs_done"] + 1
+        assert len(Film.load(run.path)) == read.epochs_done + 1
 
     def test_the_readers_points(self, tmp_path):
         points = np.random.default_rng(0).random((30, 2))

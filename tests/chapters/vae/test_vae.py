@@ -192,7 +192,7 @@ class TestTraining:
     def test_a_rate_far_too_high_diverges_and_says_where(self, tmp_path):
         run = make(tmp_path, TINY.changed(learning_rate=1.0, width=256, warmup=0.0, depth=4))
         assert work(run, device="cpu") == "diverged"
-        assert Run.read(run.path).meta["diverged_at"]["epoch"] == 1
+        assert Run.read(run.path).record.diverged_at.epoch == 1
         assert not np.isfinite(Run.read(run.path).history()["train_loss"].iloc[-1])
 
 
@@ -259,8 +259,8 @@ class TestEvaluation:
         assert terms.means()["loss"] == pytest.approx((terms.reconstruction + terms.kl.sum(1)).mean())
 
     def test_a_run_of_another_experiment_is_refused(self, trained):
-        other = Run(trained.path, trained.origin, {**trained.meta, "experiment": "classifier", "config": {}})
-        with pytest.raises(RunError, match="no run of a VAE"):
+        other = trained.changed(experiment="classifier", config={"epochs": 30})
+        with pytest.raises(RunError, match="whose config is no VAEConfig"):
             evaluate(other)
 
     def test_every_metric_has_a_tolerance(self, evaluation):
