@@ -8,15 +8,19 @@ modules that need torch (``train``, ``evaluate``) when something is trained or m
 - ``train``: ``train(config, recorder) -> status``;
 - ``evaluate``: ``evaluate(run, device) -> Evaluation``, ``TOLERANCES``, and where an evaluation takes long
   ``verify(run, device)``, which recomputes a stated part of it;
+- ``tables``: ``TABLES``, the tables of its evaluation, by name;
 - ``story``: what its page says, as plain data.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import ModuleType
+from typing import Any
 
 from core.errors import ConfigError
 from core.options import Config
@@ -50,6 +54,15 @@ class Experiment:
     def config(self) -> type[Config]:
         """The chapter's config class."""
         found: type[Config] = getattr(self.part("config"), self.config_name)
+        return found
+
+    @cached_property
+    def tables(self) -> Mapping[str, Any]:
+        """The tables of the chapter's evaluation (:class:`core.runs.tables.Table`) by name; none if it has none."""
+        package = self.package or f"core.chapters.{self.name}"
+        if importlib.util.find_spec(f"{package}.tables") is None:
+            return {}
+        found: Mapping[str, Any] = self.part("tables").TABLES
         return found
 
 

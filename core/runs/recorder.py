@@ -14,6 +14,7 @@ import pandas as pd
 from PIL import Image
 
 from core.errors import RunError
+from core.registry import experiment
 from core.runs.files import parse_json, read_inside, reason, write_atomic, write_csv, write_json
 from core.runs.grids import compose
 from core.runs.store import MOST_BYTES, Run
@@ -116,7 +117,14 @@ class Recorder:
         write_atomic(file, lambda temporary: image.save(temporary, format="PNG", optimize=True))
 
     def table(self, name: str, frame: pd.DataFrame) -> None:
-        """Write an evaluation table."""
+        """Write an evaluation table; ValueError if it is not as the chapter declares it."""
+        declared = experiment(self.record.experiment).tables.get(name)
+        if declared is None:
+            raise ValueError(f"the table {name!r} is not declared in the tables of {self.record.experiment}")
+        odd = declared.undeclared(frame)
+        if odd:
+            raise ValueError(f"the table {name!r} has columns that are not declared: {odd}")
+        declared.checked(frame)
         write_csv(self.path / "tables" / f"{name}.csv", frame)
 
     def progress(self, done: float, total: int, *, force: bool = False) -> None:

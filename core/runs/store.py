@@ -32,7 +32,8 @@ from PIL import Image, UnidentifiedImageError
 from core import settings
 from core.errors import RunError
 from core.options import Config
-from core.registry import EXPERIMENTS
+from core.registry import EXPERIMENTS, experiment
+from core.runs.contents import LOCK, RUN_JSON, TICKET, digest_of
 from core.runs.files import parse_json, read_inside, reason, write_json
 from core.runs.locks import held
 from core.runs.record import SCHEMA, Place, Record, parse
@@ -40,10 +41,8 @@ from core.runs.record import SCHEMA, Place, Record, parse
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 EPOCH = re.compile(r"0|[1-9][0-9]{0,6}")
 SHIPPED, OWN = "shipped", "own"
-LOCK, TICKET = "lock", "ticket"  # held by the process that trains the run, and by the one that has queued it
 MOST_BYTES = {"json": 1 << 20, "csv": 1 << 26, "png": 1 << 25}
 MOST_PIXELS = 1 << 24  # of a grid: 16 million, 48 MB in memory
-RUN_JSON = "run.json"
 SETTLED_NS = 2_000_000_000
 
 C = TypeVar("C", bound=Config)
@@ -190,7 +189,7 @@ class Run:
         """Return the composed grid of one epoch."""
         name = f"{_plain(kind)}/{int(epoch)}.png"
         try:
-            data = read_inside(self.path, name, MOST_BYTES["png"])
+            data = self._read(name, MOST_BYTES["png"])
             _check_size(data)
             with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
                 image.load()
@@ -205,8 +204,15 @@ class Run:
         return sorted(file.stem for file in (self.path / "tables").glob("*.csv"))
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return an evaluation table by name."""
-        return self._csv(f"tables/{_plain(name)}.csv")
+        """Return an evaluation table by name, its columns checked against the chapter's declaration."""
+        file = f"tables/{_plain(name)}.csv"
+        frame, declared = self._csv(file), experiment(self.experiment).tables.get(name)
+        if declared is None:
+            return frame
+        try:
+            return declared.checked(frame)
+        except ValueError as error:
+            raise self.broken(file, str(error)) from None
 
     def has_weights(self) -> bool:
         """Whether final weights were saved."""
@@ -220,9 +226,17 @@ class Run:
         files = (self.path / folder).glob(f"*.{suffix}")
         return sorted(int(file.stem) for file in files if EPOCH.fullmatch(file.stem))
 
+    def _read(self, name: str, most_bytes: int) -> bytes:
+        """Return a file's bytes; RunError if the run has recorded its digest and it is another file by now."""
+        data = read_inside(self.path, name, most_bytes)
+        recorded = self.record.files.get(name)
+        if recorded is not None and digest_of(data) != recorded:
+            raise self.broken(name, "it no longer belongs to the run: its digest is not the one recorded")
+        return data
+
     def _csv(self, name: str) -> pd.DataFrame:
         try:
-            data = read_inside(self.path, name, MOST_BYTES["csv"])
+            data = self._read(name, MOST_BYTES["csv"])
             # pandas reads floats as they were written, and resuming rewrites them
             return pd.read_csv(io.BytesIO(data), low_memory=False)
         except FileNotFoundError:

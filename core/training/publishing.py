@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import shutil
-from pathlib import Path
 
 from core.errors import RunError
+from core.runs.contents import digests, shipping
 from core.runs.files import reason, write_json
-from core.runs.store import LOCK, NAME, OWN, SHIPPED, TICKET, Run, RunStore
+from core.runs.store import NAME, OWN, SHIPPED, Run, RunStore
 from core.training.verifying import read_whole
 
-# what only a training in progress needs; everything hidden is left behind too
-PRIVATE = re.compile(rf"{LOCK}|{TICKET}|stop|job\.log|heartbeat\.json|resume.*|\..*")
-SUFFIXES = (".json", ".csv", ".png", ".safetensors", ".skops")
 LOCAL_KEYS = ("reason",)
 
 
@@ -33,7 +29,7 @@ def publish(store: RunStore, run: Run, name: str | None = None) -> Run:
     if not NAME.fullmatch(name):
         raise RunError(f"{name[:60]!r} is no name for a run", "Use lower-case letters, digits and -, 64 at most")
     read_whole(run)
-    files = _files(run.path)
+    files = shipping(run.path)
     target = store.roots[SHIPPED] / run.experiment / name
     if target.exists():
         raise RunError(f"{target} is there already", "Choose another --name, or delete it first")
@@ -52,17 +48,3 @@ def publish(store: RunStore, run: Run, name: str | None = None) -> Run:
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return store.get(f"{SHIPPED}/{run.experiment}/{name}")
-
-
-def _files(folder: Path) -> list[Path]:
-    """Return the files that ship; RunError if there is one of a kind that does not."""
-    files = []
-    for file in sorted(folder.rglob("*")):
-        if file.is_dir() and not file.is_symlink():
-            continue
-        if any(PRIVATE.fullmatch(part) for part in file.relative_to(folder).parts):
-            continue
-        if file.is_symlink() or file.suffix not in SUFFIXES:
-            raise RunError(f"{file} is no file that ships", f"Delete it: runs hold only {', '.join(SUFFIXES)}")
-        files.append(file)
-    return files

@@ -48,7 +48,7 @@ def result(run: Run) -> tuple[pd.DataFrame, dict[str, bytes]]:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, dict[str, bytes]]:
     folder = tmp_path_factory.mktemp("whole")
-    run = fresh(RunStore(folder / "shipped", folder / "own"))
+    run = fresh(RunStore(folder / "shipped", folder / "own"), epochs=EPOCHS)
     assert go(run) == "finished"
     return result(run)
 
@@ -63,7 +63,7 @@ def assert_same(run: Run, expected: tuple[pd.DataFrame, dict[str, bytes]]) -> No
 
 
 def test_history_snapshots_grids_and_weights(store: RunStore):
-    run = fresh(store)
+    run = fresh(store, epochs=EPOCHS)
     assert go(run, grid_epochs=[2, 5]) == "finished"
     history = run.history()
     assert history["epoch"].tolist() == [1, 2, 3, 4, 5]
@@ -84,14 +84,14 @@ def test_means_are_per_example_whatever_the_batches(store: RunStore):
         def step(self, batch: torch.Tensor, generator: torch.Generator) -> tuple[dict[str, torch.Tensor], int]:
             return {"loss": torch.tensor(1.0 if len(batch) == BATCH else 5.0)}, len(batch)
 
-    run = fresh(store)
+    run = fresh(store, epochs=EPOCHS)
     go(run, Ones(run.config, EPOCHS))
     small = N % BATCH
     assert run.history()["train_loss"][0] == pytest.approx(((N - small) * 1 + small * 5) / N)
 
 
 def test_snapshots_are_half_precision_and_final_weights_full(store: RunStore):
-    run = fresh(store)
+    run = fresh(store, epochs=EPOCHS)
     go(run)
     kinds = {
         name: load_tensors(run.path / name)["head.weight"].dtype
@@ -101,7 +101,7 @@ def test_snapshots_are_half_precision_and_final_weights_full(store: RunStore):
 
 
 def test_the_generator_of_the_caller_is_left_alone(store: RunStore):
-    run = fresh(store)
+    run = fresh(store, epochs=EPOCHS)
     task = Regression(run.config, EPOCHS)
     torch.manual_seed(7)
     before = torch.get_rng_state()
@@ -125,7 +125,7 @@ def test_validation_leaves_weights_and_modes_alone(store: RunStore):
             assert all(torch.equal(value, before[key]) for key, value in flatten(self.modules).items())
             return measured
 
-    run = fresh(store)
+    run = fresh(store, epochs=EPOCHS)
     go(run, Watched(run.config, EPOCHS))
     assert set(seen) == {("step", True, True), ("validate", False, False)}
 
@@ -135,7 +135,7 @@ def test_validation_leaves_weights_and_modes_alone(store: RunStore):
 
 @pytest.mark.parametrize("step", [1, STEPS, STEPS + 1, 3 * STEPS, 5 * STEPS - 1])
 def test_stopped_at_any_step_and_resumed_is_as_never_stopped(store: RunStore, uninterrupted, step: int):
-    run = fresh(store)
+    run = fresh(store, epochs=EPOCHS)
     task = Regression(run.config, EPOCHS)
     plain, taken = task.step, [0]
 
@@ -158,7 +158,7 @@ def test_stopped_at_any_step_and_resumed_is_as_never_stopped(store: RunStore, un
 
 
 def test_stopped_weights_are_those_of_the_last_whole_epoch(store: RunStore):
-    run = fresh(store)
+    run = fresh(store, epochs=EPOCHS)
     task = Regression(run.config, EPOCHS)
     plain = task.step
 
@@ -175,7 +175,7 @@ def test_stopped_weights_are_those_of_the_last_whole_epoch(store: RunStore):
 
 
 def test_ctrl_c_stops_like_a_stop_file(store: RunStore, uninterrupted):
-    run = fresh(store)
+    run = fresh(store, epochs=EPOCHS)
     task = Regression(run.config, EPOCHS)
 
     def interrupted(epoch: int) -> dict[str, float]:
@@ -196,7 +196,7 @@ def test_ctrl_c_stops_like_a_stop_file(store: RunStore, uninterrupted):
 def test_killed_anywhere_and_resumed_is_as_never_killed(
     store: RunStore, monkeypatch: pytest.MonkeyPatch, uninterrupted, place: str, epoch: int
 ):
-    run = fresh(store)
+    run = fresh(store, epochs=EPOCHS)
     task = Regression(run.config, EPOCHS)
 
     def kill(*_: object, **__: object) -> None:
@@ -232,7 +232,7 @@ def test_killed_anywhere_and_resumed_is_as_never_killed(
 
 
 def test_only_one_resume_point_is_kept(store: RunStore):
-    run = fresh(store)
+    run = fresh(store, epochs=EPOCHS)
     go(run)
     assert [file.name for file in run.path.glob("resume-*")] == ["resume-5.safetensors"]
 
@@ -249,7 +249,7 @@ def test_rates_that_a_task_changed_once_are_resumed(store: RunStore):
             seen.setdefault(int(self.done), []).append(self.optimizers["adam"].param_groups[0]["lr"])
             return super().step(batch, generator)
 
-    run = fresh(store)
+    run = fresh(store, epochs=EPOCHS)
     task = Stepwise(run.config, EPOCHS)
     task.validate = lambda epoch: {} if epoch != 4 else (_ for _ in ()).throw(KeyboardInterrupt)
     assert go(run, task) == "stopped"
@@ -268,7 +268,7 @@ def test_rates_that_a_task_changed_once_are_resumed(store: RunStore):
 
 @pytest.fixture
 def stopped(store: RunStore) -> Run:
-    run = fresh(store)
+    run = fresh(store, epochs=EPOCHS)
     task = Regression(run.config, EPOCHS)
     task.validate = lambda epoch: {} if epoch < 3 else (_ for _ in ()).throw(KeyboardInterrupt)
     assert go(run, task) == "stopped"
@@ -325,7 +325,7 @@ def test_a_history_that_does_not_lead_to_the_resume_point(stopped: Run):
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 @pytest.mark.parametrize("step", [2, STEPS + 1, 2 * STEPS])
 def test_a_loss_that_is_not_finite_ends_at_that_step(store: RunStore, bad: float, step: int):
-    run = fresh(store)
+    run = fresh(store, epochs=EPOCHS)
     task = Regression(run.config, EPOCHS)
     plain, taken = task.step, [0]
 
@@ -354,7 +354,7 @@ def test_a_loss_that_is_not_finite_ends_at_that_step(store: RunStore, bad: float
 
 
 def test_a_validation_loss_that_is_not_finite_diverges_too(store: RunStore):
-    run = fresh(store)
+    run = fresh(store, epochs=EPOCHS)
     task = Regression(run.config, EPOCHS)
     task.validate = lambda epoch: {"validation_loss": math.nan if epoch == 3 else 1.0}
     assert go(run, task) == "diverged"
@@ -408,7 +408,7 @@ def test_shown_epochs_of_a_usual_training():
 
 
 def test_the_resume_point_is_small_plain_files(store: RunStore, tmp_path: Path):
-    run = fresh(store)
+    run = fresh(store, epochs=EPOCHS)
     go(run)
     point = json.loads((run.path / "resume.json").read_text())
     assert (point["epoch"], point["step"]) == (EPOCHS, EPOCHS * STEPS)

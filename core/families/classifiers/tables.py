@@ -7,6 +7,42 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.families.classifiers import measures
+from core.runs.tables import EPOCH, INDEX, LABEL, SHARE, SPLIT, Table, declared, number, whole
+
+_AT = {"epoch": EPOCH, "split": SPLIT}
+_IMAGES = {
+    "index": INDEX,
+    "label": LABEL,
+    "predicted": LABEL,
+    "confidence": SHARE,
+    "label_probability": SHARE,
+}
+TABLES = declared(
+    [
+        Table(
+            "measures",
+            {**_AT, "n": whole(1), "loss": number(0), "accuracy": SHARE, "confidence": SHARE, "ece": SHARE},
+        ),
+        Table("confusion", {**_AT, "label": LABEL, "predicted": LABEL, "count": whole(0, 70_000)}),
+        Table(
+            "per_class",
+            {
+                **_AT,
+                "label": LABEL,
+                "precision": number(0, 1, missing=True),  # of a class that nothing was read as
+                "recall": number(0, 1, missing=True),
+                "f1": number(0, 1, missing=True),
+                "support": whole(0, 70_000),
+            },
+        ),
+        Table(
+            "calibration",
+            {**_AT, "low": SHARE, "high": SHARE, "count": whole(1), "confidence": SHARE, "accuracy": SHARE},
+        ),
+        Table("mistakes", {**_AT, **_IMAGES}, may_be_empty=True),
+        Table("doubtful", {**_AT, **_IMAGES}, may_be_empty=True),
+    ]
+)
 
 LEAST_SURE = 24  # right answers kept per class: the least confident ones
 DECIMALS = 4  # of probabilities in the lists of images

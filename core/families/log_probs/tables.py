@@ -16,7 +16,17 @@ import numpy as np
 import pandas as pd
 
 from core.errors import DataError
+from core.runs.tables import INDEX, LABEL, Column, number, whole
 
+IMAGES: dict[str, Column] = {
+    "index": INDEX,
+    "label": LABEL,
+    "log_prob": number(),
+    "standard_error": number(0),
+    "effective_samples": number(0),
+    "reconstruction": number(),
+    "kl": number(0),
+}
 IMAGE_COLUMNS = ("index", "label", "log_prob", "standard_error", "effective_samples", "reconstruction", "kl")
 MEASURES = ("ink", "intrinsic_dimension")
 SLACK_SETS = {

@@ -9,6 +9,35 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.runs.tables import EPOCH, INDEX, LABEL, SPLIT, Table, declared, number, whole
+
+_TERMS = {
+    "n": whole(1),
+    "loss": number(),
+    "standard_error": number(0, missing=True),  # of a single image
+    "reconstruction": number(),
+    "kl": number(0),
+}
+TABLES = declared(
+    [
+        Table("measures", {"epoch": EPOCH, "split": SPLIT, **_TERMS}),
+        Table("per_class", {"epoch": EPOCH, "split": SPLIT, "label": LABEL, **_TERMS}),
+        Table(
+            "latent_map",
+            {
+                "epoch": EPOCH,
+                "index": INDEX,
+                "label": LABEL,
+                "x": number(-2, 2),
+                "y": number(-2, 2),
+                "loss": number(),
+                "neighbour": LABEL,
+            },
+        ),
+        Table("shown", {"validation_index": INDEX, "train_index": INDEX}),
+    ]
+)
+
 MAP_IMAGES = 2000  # images on the latent map
 PERPLEXITY = 30.0
 MAP_STEPS = 500
