@@ -98,6 +98,7 @@ def _parser(words: Sequence[str]) -> Parser:
     one.add_argument("--device", choices=DEVICES, default="auto", help="default auto: the best there is")
 
     one = command("verify", "verify", "Recompute the metrics of every shipped run; exit 1 if one does not agree.")
+    one.add_argument("--strict", action="store_true", help="exit 1, too, if a run could not be checked")
     one.add_argument("--device", choices=DEVICES, default="auto", help="default auto: the best there is")
 
     one = command("data", "data", "List the data sets and where they are, or download one.")
@@ -106,6 +107,9 @@ def _parser(words: Sequence[str]) -> Parser:
     one = command("publish", "publish", "Copy a finished run of your own into checkpoints/, to ship it.")
     one.add_argument("run", metavar="RUN", help="id or experiment/name")
     one.add_argument("--name", help="name under which it ships (default: the name of its data set)")
+    one.add_argument("--replace", action="store_true", help="take the place of a shipped run, or store it anew")
+    one.add_argument("--quick", action="store_true", help="recompute the metrics as verify does, and keep the tables")
+    one.add_argument("--device", choices=DEVICES, default="auto", help="default auto: the best there is")
 
     one = command("work", "work", "Train a queued run: what a background job runs.")
     one.add_argument("run", metavar="RUN", help="id of the run")

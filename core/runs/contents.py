@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from core.errors import RunError
@@ -42,7 +43,7 @@ def digests(folder: Path) -> dict[str, str]:
     return {name: digest_of(read_inside(folder, name, MOST_BYTES)) for name in names if name != RUN_JSON}
 
 
-def check_contents(folder: Path, files: dict[str, str], remedy: str) -> None:
+def check_contents(folder: Path, files: Mapping[str, str], remedy: str) -> None:
     """Raise RunError unless a folder holds exactly these files, as they were when their digests were taken."""
     try:
         found = digests(folder)

@@ -37,6 +37,9 @@ from core.runs.contents import LOCK, RUN_JSON, TICKET, digest_of
 from core.runs.files import parse_json, read_inside, reason, write_json
 from core.runs.locks import held
 from core.runs.record import SCHEMA, Place, Record, parse
+from core.runs.tables import Table
+
+__all__ = ["LOCK", "NAME", "OWN", "SHIPPED", "TICKET", "Broken", "Run", "RunStore"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 EPOCH = re.compile(r"0|[1-9][0-9]{0,6}")
@@ -206,7 +209,8 @@ class Run:
     def table(self, name: str) -> pd.DataFrame:
         """Return an evaluation table by name, its columns checked against the chapter's declaration."""
         file = f"tables/{_plain(name)}.csv"
-        frame, declared = self._csv(file), experiment(self.experiment).tables.get(name)
+        frame = self._csv(file)
+        declared: Table | None = experiment(self.experiment).tables.get(name)
         if declared is None:
             return frame
         try:

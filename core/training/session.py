@@ -24,6 +24,7 @@ from core.data import DATASETS, load
 from core.errors import AtlasError, RunError
 from core.options import Config
 from core.registry import experiment
+from core.runs.contents import digests
 from core.runs.files import clear_temporary, write_json
 from core.runs.locks import Lock
 from core.runs.recorder import OnProgress, Recorder
@@ -186,8 +187,9 @@ def _sitting(run: Run, device: str, on_progress: OnProgress | None, threads: int
         reason = str(error) if isinstance(error, AtlasError) else f"{type(error).__name__}: {error}"
         mark(run, status="failed", reason=reason[:500])
         raise
-    mark(run, status=status)
-    if status in ("finished", "diverged"):
+    done = status in ("finished", "diverged")
+    mark(run, status=status, files=digests(run.path) if done else {})
+    if done:
         for file in (run.path / "resume.json", *run.path.glob("resume-*.safetensors")):
             file.unlink(missing_ok=True)
     return status

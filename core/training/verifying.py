@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,10 @@ from core.data import DATASETS, availability
 from core.errors import RunError
 from core.options import Config
 from core.registry import experiment
-from core.runs.store import Run
+from core.runs.contents import check_contents
+from core.runs.store import Run, remedy
 
+ROUNDING = 1e-9  # of sums of numbers that are equal
 COMPARED_SPLITS = ("validation", "test")  # the training split may differ in the faintest ink between sources
 
 
@@ -58,6 +61,27 @@ def missing_data(config: Config) -> str | None:
     return None if there.ready else there.message
 
 
+@dataclass(frozen=True)
+class Within:
+    """A tolerance that is the smaller of an absolute one and a share of the stored value."""
+
+    absolute: float
+    share: float
+
+    def of(self, stored: float | None) -> float:
+        """Return the tolerance of a metric with that stored value."""
+        return min(self.absolute, self.share * abs(stored or 0.0)) + ROUNDING
+
+
+Tolerances = Mapping[str, float | Within]
+
+
+def tolerance_of(tolerances: Tolerances, metric: str, stored: float | None) -> float:
+    """Return by how much a metric may differ from what is stored: its own tolerance, or that named ``""``."""
+    found = tolerances.get(metric, tolerances[""])
+    return found.of(stored) if isinstance(found, Within) else found
+
+
 def compare(run: Run, device: str = "cpu", *, quick: bool = False) -> list[Comparison]:
     """Recompute a run's metrics from its weights and the data, and set them beside the stored ones.
 
@@ -71,12 +95,13 @@ def compare(run: Run, device: str = "cpu", *, quick: bool = False) -> list[Compa
     """
     _check_digests(run)
     module = experiment(run.experiment).part("evaluate")
-    tolerances: dict[str, float] = module.TOLERANCES
+    tolerances: Tolerances = module.TOLERANCES
     recompute = getattr(module, "verify", module.evaluate) if quick else module.evaluate
     recomputed = {name: float(value) for name, value in recompute(run, device).metrics.items()}
     return [
-        Comparison(name, run.metrics.get(name), recomputed.get(name), tolerances.get(name, tolerances[""]))
+        Comparison(name, stored, recomputed.get(name), tolerance_of(tolerances, name, stored))
         for name in {**run.metrics, **recomputed}
+        for stored in [run.metrics.get(name)]
     ]
 
 
@@ -93,11 +118,16 @@ def _check_digests(run: Run) -> None:
 
 
 def read_whole(run: Run) -> None:
-    """Read every file that a run's readers may ask for; RunError naming the first that does not read."""
+    """Read every file that a run's readers may ask for; RunError naming the first that does not read.
+
+    Where the run has recorded its files, they must be exactly those, unchanged.
+    """
     from core.training.weights import load_tensors
 
     if run.status != "finished":
         raise RunError(f"{run.id} is {run.status}, not finished", "Train it to its end")
+    if run.record.files:
+        check_contents(run.path, run.record.files, remedy(run.origin))
     run.history()
     for name in run.tables():
         run.table(name)

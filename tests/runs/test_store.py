@@ -34,7 +34,7 @@ def run(store: RunStore) -> Run:
     recorder.log(2, 8, train_loss=float("nan"), validation_loss=float("inf"))
     recorder.grid(1, np.arange(2 * 3 * 4 * 5, dtype=np.uint8).reshape(2, 3, 4, 5))
     recorder.grid(10, np.zeros((1, 1, 4, 5, 3), np.uint8), "colours")
-    store_evaluation(recorder, Evaluation({"accuracy": 0.5}, {"per_digit": pd.DataFrame({"digit": [0, 1]})}))
+    store_evaluation(recorder, Evaluation({"accuracy": 0.5}, {"errors": pd.DataFrame({"point": [0, 1], "error": [0.5, -0.5]})}))
     (run.path / "snapshots").mkdir()
     for epoch in (10, 2):
         (run.path / f"snapshots/{epoch}.safetensors").write_bytes(b"")
@@ -51,8 +51,8 @@ def test_round_trip(store: RunStore, run: Run):
     assert history["train_loss"][0] == 0.1 + 0.2  # every bit
     assert np.isnan(history["train_loss"][1])
     assert history["validation_loss"].tolist() == [1 / 3, float("inf")]
-    assert read.tables() == ["per_digit"]
-    assert read.table("per_digit")["digit"].tolist() == [0, 1]
+    assert read.tables() == ["errors"]
+    assert read.table("errors")["point"].tolist() == [0, 1]
     assert read.snapshots() == [2, 10]
     assert read.sample_epochs() == [1]
     assert read.sample_epochs("colours") == [10]

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from core.errors import DataError
-from core.runs.tables import INDEX, LABEL, Column, number, whole
+from core.runs.tables import INDEX, LABEL, Column, number
 
 IMAGES: dict[str, Column] = {
     "index": INDEX,
