@@ -267,7 +267,12 @@ def _plain(name: str) -> str:
 @functools.lru_cache(maxsize=1024)
 def _parsed(path: Path, version: tuple[int, ...]) -> Record:
     """Return the record of a ``run.json``; ``version`` tells one writing of the file from another."""
-    return parse(parse_json(read_inside(path, RUN_JSON, MOST_BYTES["json"])))
+    data = read_inside(path, RUN_JSON, MOST_BYTES["json"])
+    try:
+        meta = parse_json(data)
+    except ValueError as error:
+        raise ValueError(f"it is no readable JSON ({error})") from None
+    return parse(meta)
 
 
 def read_record(path: Path) -> Record:

@@ -54,7 +54,8 @@ def publish(
         If it is not an own and finished run, its config lacks options, one of its files does not read or is of a kind
         that does not ship, or there is a shipped run of that name.
     """
-    name = name or (run.name if run.shipped else run.config.data)
+    if name is None:
+        name = run.name if run.shipped else run.config.data
     if run.origin != OWN and not (replace and name == run.name):
         raise RunError(f"{run.id} ships already", "Publish a run of your own, or this one with --replace")
     if not NAME.fullmatch(name):

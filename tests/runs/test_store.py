@@ -34,7 +34,9 @@ def run(store: RunStore) -> Run:
     recorder.log(2, 8, train_loss=float("nan"), validation_loss=float("inf"))
     recorder.grid(1, np.arange(2 * 3 * 4 * 5, dtype=np.uint8).reshape(2, 3, 4, 5))
     recorder.grid(10, np.zeros((1, 1, 4, 5, 3), np.uint8), "colours")
-    store_evaluation(recorder, Evaluation({"accuracy": 0.5}, {"errors": pd.DataFrame({"point": [0, 1], "error": [0.5, -0.5]})}))
+    store_evaluation(
+        recorder, Evaluation({"accuracy": 0.5}, {"errors": pd.DataFrame({"point": [0, 1], "error": [0.5, -0.5]})})
+    )
     (run.path / "snapshots").mkdir()
     for epoch in (10, 2):
         (run.path / f"snapshots/{epoch}.safetensors").write_bytes(b"")
@@ -191,9 +193,9 @@ def test_a_finished_run_must_have_its_history(store: RunStore, run: Run):
 
 
 def test_damaged_table(store: RunStore, run: Run):
-    (run.path / "tables" / "per_digit.csv").write_bytes(b"\xff\xfe\x00\x00")
-    with pytest.raises(RunError, match=r"tables/per_digit\.csv: it is no readable CSV"):
-        run.table("per_digit")
+    (run.path / "tables" / "errors.csv").write_bytes(b"\xff\xfe\x00\x00")
+    with pytest.raises(RunError, match=r"tables/errors\.csv: it is no readable CSV"):
+        run.table("errors")
     with pytest.raises(RunError, match=r"tables/confusion\.csv: it is missing"):
         run.table("confusion")
 
@@ -234,7 +236,7 @@ def test_any_damage_to_any_file_is_a_run_error(run: Run, data: st.DataObject):
     readers = {
         "run.json": lambda: Run.read(run.path).config,
         "history.csv": run.history,
-        "tables/per_digit.csv": lambda: run.table("per_digit"),
+        "tables/errors.csv": lambda: run.table("errors"),
         "samples/1.png": lambda: run.sample(1),
         "colours/10.png": lambda: run.sample(10, "colours"),
     }

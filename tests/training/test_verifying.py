@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from core.errors import RunError
 from core.runs.store import SHIPPED, Run, RunStore
 from core.training.publishing import publish
-from core.training.session import mark, work
-from core.training.verifying import Comparison, compare, missing_data, read_whole
+from core.training.session import Evaluation, mark, work
+from core.training.verifying import Comparison, Within, compare, missing_data, read_whole, tolerance_of
+from core.training.weights import load_tensors
+from tests.stub import evaluate as stub_evaluate
 from tests.tools import change, config, fresh
 
 
@@ -81,6 +85,43 @@ def test_reading_whole_finds_the_file_that_does_not_read(finished: Run, name: st
         read_whole(finished)
 
 
+@pytest.mark.parametrize("name", ["history.csv", "tables/errors.csv", "samples/2.png", "snapshots/3.safetensors"])
+def test_a_file_that_no_longer_belongs_to_the_run_is_found_out(store: RunStore, finished: Run, name: str):
+    """Files of another run of the same shapes: each reads well, and none is this run's."""
+    other = fresh(store, "other", seed=1)
+    work(other)
+    shutil.copy(other.path / name, finished.path / name)
+    with pytest.raises(RunError, match=rf"{re.escape(name)} no longer belongs to the run"):
+        read_whole(finished)
+    (finished.path / name).unlink()
+    with pytest.raises(RunError, match=rf"{re.escape(name)} is missing"):
+        read_whole(finished)
+
+
+def test_a_reader_is_not_given_what_no_longer_belongs_to_the_run(store: RunStore, finished: Run):
+    other = fresh(store, "other", seed=1)
+    work(other)
+    for name in ("history.csv", "tables/errors.csv", "samples/2.png"):
+        (finished.path / name).write_bytes((other.path / name).read_bytes().replace(b"4", b"5") + b"")
+    for read in (finished.history, lambda: finished.table("errors"), lambda: finished.sample(2)):
+        with pytest.raises(RunError, match="it no longer belongs to the run"):
+            read()
+
+
+def test_a_file_that_the_run_does_not_list_is_found_out(finished: Run):
+    (finished.path / "tables" / "more.csv").write_text("a\n1\n")
+    with pytest.raises(RunError, match=r"more\.csv does not belong to the run"):
+        read_whole(finished)
+
+
+def test_a_tolerance_may_be_a_share_of_what_is_stored():
+    tolerances = {"": Within(1e-3, share=0.01), "n": 0.0}
+    assert tolerance_of(tolerances, "js", 0.005) == pytest.approx(5e-5, rel=1e-3)
+    assert tolerance_of(tolerances, "js", -5.0) == pytest.approx(1e-3, rel=1e-3)
+    assert tolerance_of(tolerances, "n", 10.0) == 0.0
+    assert tolerance_of(tolerances, "js", 0.0) < 1e-8
+
+
 # --- publishing -------------------------------------------------------------------------------------------------------
 
 
@@ -94,6 +135,9 @@ def test_a_published_run_is_the_run_without_what_is_private(store: RunStore, fin
     }
     assert shipped.record.name == "mnist-5k"
     assert "reason" not in shipped.record.raw
+    assert set(shipped.record.files) == {
+        file.relative_to(shipped.path).as_posix() for file in shipped.path.rglob("*.*") if file.name != "run.json"
+    }
     assert shipped.history().equals(finished.history())
     assert compare(shipped)[0].agrees
     assert [path.name for path in shipped.path.parent.iterdir()] == ["mnist-5k"]
@@ -112,10 +156,65 @@ def test_a_published_name_is_taken_once(store: RunStore, finished: Run):
     with pytest.raises(RunError, match="is there already"):
         publish(store, finished, "mine")
     with pytest.raises(RunError, match="ships already"):
-        publish(store, store.get("shipped/stub/mine"), "other")
+        publish(store, store.get("shipped/stub/mine"), "other", replace=True)
     for name in ("..", "a/b", ""):
         with pytest.raises(RunError, match="is no name for a run"):
             publish(store, finished, name)
+
+
+def test_what_ships_is_small_and_its_metrics_are_those_of_what_ships(store: RunStore, finished: Run):
+    shipped = publish(store, finished)
+    for name in ("weights.safetensors", "snapshots/1.safetensors"):
+        tensors = load_tensors(shipped.path / name)
+        assert {value.dtype for value in tensors.values() if value.is_floating_point()} == {torch.float16}
+    assert compare(shipped)[0].difference == 0.0
+    assert 0 < abs(shipped.metrics["test_elbo_nats"] - finished.metrics["test_elbo_nats"]) < 1e-2
+    assert not shipped.table("errors")["error"].equals(finished.table("errors")["error"])
+
+
+def test_a_shipped_run_can_be_stored_anew(store: RunStore, finished: Run):
+    shutil.copytree(finished.path, store.roots[SHIPPED] / "stub" / "old")  # as runs were stored before
+    old = store.get("shipped/stub/old")
+    new = publish(store, old, replace=True)
+    assert (new.id, new.record.created) == (old.id, old.record.created)
+    assert new.metrics != old.metrics
+    assert [path.name for path in new.path.parent.iterdir()] == ["old"]
+    read_whole(new)
+
+
+def test_a_run_is_published_with_its_full_config(store: RunStore, finished: Run):
+    change(finished, config={"data": "mnist-5k", "epochs": 4, "seed": 0})
+    with pytest.raises(RunError, match="does not say its learning_rate"):
+        publish(store, store.get(finished.id))
+
+
+def test_a_quick_publication_keeps_the_tables(store: RunStore, finished: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(stub_evaluate, "verify", lambda run, device: Evaluation({"quick": 1.0}), raising=False)
+    shipped = publish(store, finished, quick=True)
+    assert shipped.metrics == {"quick": 1.0}
+    assert shipped.table("errors").equals(finished.table("errors"))
+
+
+def test_what_cannot_be_put_in_place_leaves_what_was_there(
+    store: RunStore, finished: Run, monkeypatch: pytest.MonkeyPatch
+):
+    shipped = publish(store, finished, "mine")
+    plain = Path.rename
+
+    def fail(path: Path, target: Path) -> Path:
+        if target.name == "mine" and (path / "run.json").exists() and Run.read(path).record.files != before:
+            raise OSError(28, "No space left on device")
+        return plain(path, target)
+
+    before = shipped.record.files
+    change(finished, created="2026-01-01T00:00:00+00:00")
+    shutil.copy(finished.path / "snapshots/1.safetensors", finished.path / "snapshots/3.safetensors")
+    mark(finished, files={})
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(RunError, match="No space left on device"):
+        publish(store, store.get(finished.id), "mine", replace=True)
+    assert store.get(shipped.id).record == shipped.record
+    assert [path.name for path in shipped.path.parent.iterdir()] == ["mine"]
 
 
 def test_a_file_of_another_kind_or_a_link_does_not_ship(store: RunStore, finished: Run, tmp_path: Path):
