@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.charts.curves import curves
 from core.data import DATASETS, load
+from core.data.subsets import one_of_each
 from core.errors import AtlasError
 from core.families.log_probs import charts, findings
 from core.families.log_probs.tables import SLACK_SETS
@@ -99,8 +100,7 @@ def originals(run: Run) -> np.ndarray | None:
         split = load(run.config.data, "train")
     except AtlasError:
         return None
-    places = [int(np.flatnonzero(split.labels == label)[0]) for label in np.unique(split.labels)]
-    return compose(split.images[places][None])
+    return compose(split.images[one_of_each(split.labels)][None])
 
 
 def show_reconstructions(run: Run, epoch: int) -> None:

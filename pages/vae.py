@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.charts.curves import curves
 from core.data import DATASETS
+from core.data.subsets import one_of_each
 from core.errors import AtlasError
 from core.families.vaes import charts, findings
 from core.families.vaes.layers import architecture
@@ -67,11 +68,6 @@ def of_epoch(frame: pd.DataFrame, epoch: int) -> pd.DataFrame:
     return frame[frame["epoch"] == epoch].drop(columns="epoch").reset_index(drop=True)
 
 
-def held_out_split(run: Run) -> str:
-    """Return the split of the figures that nothing was chosen on: test where the run was measured there."""
-    return "test" if "test_elbo_nats" in run.metrics else "validation"
-
-
 def elbo(run: Run) -> float | None:
     """Return the held-out ELBO of a run, if it has been evaluated."""
     if "test_elbo_nats" in run.metrics:
@@ -83,7 +79,7 @@ def show_headline(run: Run) -> None:
     """Show the run's final figures, or how far it is."""
     if ui.so_far(run, SO_FAR):
         return
-    split, metrics = held_out_split(run), run.metrics
+    split, metrics = findings.held_out_split(run), run.metrics
     size = DATASETS[run.config.data].sizes[split]
     used = metrics.get("used_dimensions")
     ui.headline(
@@ -163,8 +159,7 @@ def originals(run: Run, split: str) -> np.ndarray | None:
         source = images_of(run, split)
     except AtlasError:
         return None
-    places = [int(np.flatnonzero(source.labels == label)[0]) for label in np.unique(source.labels)]
-    return compose(source.images[places][None])
+    return compose(source.images[one_of_each(source.labels)][None])
 
 
 def show_reconstructions(run: Run, epoch: int, split: str) -> None:
@@ -243,7 +238,7 @@ def show_latent(run: Run, epoch: int, kept: int | None, every: pd.DataFrame | No
 
 def show_measures(run: Run, measures: pd.DataFrame, classes: pd.DataFrame, kept: int) -> None:
     """Show training against validation at the kept epochs, and the terms of each class."""
-    split = held_out_split(run)
+    split = findings.held_out_split(run)
     names = DATASETS[run.config.data].classes
     left, right = ui.columns(2)
     gaps = findings.gaps(measures, classes)
@@ -287,7 +282,7 @@ def show_verdict(run: Run, tables: dict[str, pd.DataFrame], kept: int) -> None:
     dimensions = findings.kl_at(history, kept)
     ui.verdict(
         [
-            findings.terms_sentence(now["measures"], held_out_split(run), kept),
+            findings.terms_sentence(now["measures"], findings.held_out_split(run), kept),
             *findings.overfitting_sentences(found, findings.course(history, kept)),
             *([findings.dimensions_sentence(dimensions)] if len(dimensions) else []),
             findings.neighbours_sentence(now["latent_map"]),
@@ -302,7 +297,7 @@ def signed(value: float) -> str:
 
 def show_references(run: Run) -> None:
     """Show the run beside the reports of the same exercise; all of another protocol, which is said."""
-    held, metrics, same = held_out_split(run), run.metrics, findings.comparable(run)
+    held, metrics, same = findings.held_out_split(run), run.metrics, findings.comparable(run)
     figures = {held: elbo(run), "training": -metrics["train_loss"] if "train_loss" in metrics else None}
     rows = [
         ui.Reference(

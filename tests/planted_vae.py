@@ -5,9 +5,10 @@ import pandas as pd
 import torch
 
 from core.data import load
+from core.data.subsets import one_of_each
 from core.families.vaes.config import VAEConfig
 from core.families.vaes.tables import measures, per_class
-from core.families.vaes.task import build, one_of_each
+from core.families.vaes.task import build
 from core.runs.recorder import Recorder
 from core.runs.store import Run
 from core.training.session import new_run
@@ -47,7 +48,7 @@ def tables():
         place = {"x": np.cos(angle), "y": np.sin(angle)}
         columns = {"epoch": epoch, "index": np.arange(len(labels)), "label": labels, **place, "loss": train}
         parts["latent_map"].append(pd.DataFrame({**columns, "neighbour": neighbour})[::10])
-    shown = {f"{split}_index": one_of_each(load("mnist-5k", split)) for split in ("validation", "train")}
+    shown = {f"{split}_index": one_of_each(load("mnist-5k", split).labels) for split in ("validation", "train")}
     return {**{name: pd.concat(frames) for name, frames in parts.items()}, "shown": pd.DataFrame(shown)}
 
 

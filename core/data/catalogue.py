@@ -70,6 +70,11 @@ class DatasetInfo:
         """Number of validation images of each class."""
         return self.sizes["validation"] // len(self.classes)
 
+    @property
+    def held_out_split(self) -> str:
+        """The split that reported figures are of: test, or validation where the data set has no test images."""
+        return "test" if "test" in self.sizes else "validation"
+
 
 _DIGITS = tuple("0123456789")
 _CLOTHES = (

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from core.errors import RunError
 from core.runs.files import write_json
 from core.runs.recorder import START_OVER, Recorder
-from core.training.weights import flatten, load_tensors, restore, save_tensors
+from core.training.weights import flatten, load_tensors, optimizer_state, restore, restore_optimizer, save_tensors
 
 STREAMS = {"init": 0, "training": 1, "evaluation": 2, "demo": 3}
 CHECK_EVERY = 25
@@ -207,11 +207,7 @@ def save_resume(task: Task, path: Path, epoch: int, step: float) -> None:
     """
     tensors = {f"module.{key}": value for key, value in flatten(task.modules).items()}
     for name, optimizer in task.optimizers.items():
-        for index, state in optimizer.state_dict()["state"].items():
-            for key, value in state.items():
-                if value is None:
-                    continue
-                tensors[f"optimizer.{name}.{index}.{key}"] = torch.as_tensor(value).detach().cpu().contiguous()
+        tensors |= optimizer_state(optimizer, f"optimizer.{name}.")
     rates = {
         name: [
             {k: v for k, v in group.items() if isinstance(v, float) and math.isfinite(v)}
@@ -247,26 +243,7 @@ def _load_resume(task: Task, recorder: Recorder) -> int:
     restore(task.modules, modules, path)
     for name, optimizer in task.optimizers.items():
         try:
-            _restore_optimizer(optimizer, tensors, f"optimizer.{name}.", point["rates"][name])
+            restore_optimizer(optimizer, tensors, f"optimizer.{name}.", point["rates"][name])
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise RunError(f"{path}: the state of optimiser {name!r} does not fit ({error})", START_OVER) from None
     return epoch
-
-
-def _restore_optimizer(
-    optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], prefix: str, rates: list[dict[str, float]]
-) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith(prefix):
-            index, entry = key.removeprefix(prefix).split(".", 1)
-            state.setdefault(int(index), {})[entry] = value.clone()
-    groups = optimizer.state_dict()["param_groups"]
-    for group, saved in zip(groups, rates, strict=True):
-        group.update({key: float(value) for key, value in saved.items() if key in group})
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
-    for parameter, entries in optimizer.state.items():
-        for key, value in entries.items():
-            # Fused optimisers walk memory in order: a moment must lie as its parameter does (channels last, say).
-            if isinstance(value, Tensor) and value.shape == parameter.shape:
-                entries[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -68,3 +68,40 @@ def load_weights(run: Run, modules: Modules, epoch: int | None = None) -> None:
     restore(modules, load_tensors(path), path)
     for module in modules.values():
         module.eval()
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
+    """Return a copy of an optimiser's state (moments, counts) by ``prefix`` + index of the parameter + name."""
+    return {
+        f"{prefix}{index}.{name}": torch.as_tensor(value).detach().cpu().clone(memory_format=torch.contiguous_format)
+        for index, entries in optimizer.state_dict()["state"].items()
+        for name, value in entries.items()
+        if value is not None
+    }
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer,
+    tensors: Mapping[str, Tensor],
+    prefix: str,
+    rates: Sequence[Mapping[str, float]] | None = None,
+) -> None:
+    """Put an optimiser into a state that :func:`optimizer_state` returned under the same prefix.
+
+    ``rates`` are numbers of its parameter groups, such as learning rates, to set too: one mapping a group.
+    Raises ValueError, KeyError or TypeError if the state is of another optimiser.
+    """
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith(prefix):
+            index, entry = key.removeprefix(prefix).split(".", 1)
+            state.setdefault(int(index), {})[entry] = value.clone()
+    groups = optimizer.state_dict()["param_groups"]
+    for group, saved in zip(groups, [{}] * len(groups) if rates is None else rates, strict=True):
+        group.update({key: float(value) for key, value in saved.items() if key in group})
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+    for parameter, entries in optimizer.state.items():
+        for key, value in entries.items():
+            # Fused optimisers walk memory in order: a moment must lie as its parameter does (channels last, say).
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                entries[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

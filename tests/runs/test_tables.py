@@ -32,10 +32,7 @@ GOOD = pd.DataFrame({"epoch": [1, 1], "split": ["train", "test"], "loss": [0.5, 
 def test_a_table_that_fits_comes_back_in_its_types():
     read = pd.DataFrame({"epoch": [1.0, 1.0], "split": ["train", "test"], "loss": [1, 2], "error": [math.nan, 0]})
     found = TABLE.checked(read)
-    assert found.dtypes.astype(str).to_dict() == {
-        **GOOD.dtypes.astype(str).to_dict(),
-        "split": str(found["split"].dtype),
-    }
+    assert [str(found[name].dtype) for name in ("epoch", "loss", "error")] == ["int64", "float64", "float64"]
     assert read["epoch"].dtype == float  # what was given is left alone
 
 

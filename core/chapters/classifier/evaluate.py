@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from core.data import DATASETS, Split, load
+from core.data.subsets import every
 from core.families.classifiers import tables as classifier_tables
 from core.families.classifiers.config import ClassifierConfig
 from core.families.classifiers.task import MODEL, build, logits_of, weights_at
@@ -71,9 +72,8 @@ def _measured(run: Run, device: str, epochs: Sequence[int]) -> Evaluation:
 
 
 def _thinned(split: Split) -> Split:
-    """Return every k-th image, 5,000 or all if there are fewer: spread over the file, the same every time."""
-    step = max(1, len(split) // TRAIN_SAMPLE)
-    chosen = slice(0, step * TRAIN_SAMPLE, step)
+    """Return 5,000 images, or all if there are fewer, spread over the file, the same every time."""
+    chosen = every(len(split), TRAIN_SAMPLE)
     return Split(
         split.name, split.split, split.images[chosen], split.labels[chosen], split.digest, split.indices[chosen]
     )

@@ -25,6 +25,7 @@ from core.data.points import Distribution, distribution
 from core.errors import RunError
 from core.training.loop import seeded
 from core.training.schedules import set_rate, warmup_cosine
+from core.training.weights import optimizer_state, restore_optimizer
 
 DISCRIMINATOR, GENERATOR = "discriminator", "generator"
 NETWORKS = (DISCRIMINATOR, GENERATOR)
@@ -199,9 +200,7 @@ class Trainer:
         tensors = {f"updates.{name}": torch.tensor(count) for name, count in self.updates.items()}
         for name, module in self.networks().items():
             tensors |= {f"module.{name}.{k}": v.detach().clone() for k, v in module.state_dict().items()}
-            for index, entries in self.optimizers[name].state_dict()["state"].items():
-                for key, value in entries.items():
-                    tensors[f"optimizer.{name}.{index}.{key}"] = torch.as_tensor(value).detach().clone()
+            tensors |= optimizer_state(self.optimizers[name], f"optimizer.{name}.")
         return tensors
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
@@ -211,15 +210,10 @@ class Trainer:
             for name, module in self.networks().items():
                 start = f"module.{name}."
                 module.load_state_dict({k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)})
-        except (KeyError, RuntimeError) as error:
+            for name, optimizer in self.optimizers.items():
+                restore_optimizer(optimizer, tensors, f"optimizer.{name}.")
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise RunError(f"a recorded state does not fit ({str(error)[:120]})", "Train this run again") from None
-        for name, optimizer in self.optimizers.items():
-            states: dict[int, dict[str, Tensor]] = {}
-            for key, value in tensors.items():
-                if key.startswith(f"optimizer.{name}."):
-                    index, entry = key.removeprefix(f"optimizer.{name}.").split(".", 1)
-                    states.setdefault(int(index), {})[entry] = value.clone()
-            optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
         self.updates = counts
 
     def logits(self, points: Tensor, companions: int = 8) -> Tensor:

@@ -96,7 +96,7 @@ def split_slack(pair: Pair, device: str = "cpu") -> pd.DataFrame:
     ``elbo``, ``elbo_refined``, ``approximation``, ``amortisation``.
     """
     config = pair.config
-    name = held_out_name(config)
+    name = DATASETS[config.data].held_out_split
     split = load(config.data, name)
     places = every(len(split), REFINED_IMAGES)
     x = flat(split, config)[places].to(device)
@@ -130,11 +130,6 @@ def _gaps(model: LatentModel, x: Tensor, q: Posterior, config: LatentVAEConfig) 
         "approximation": log_prob - elbo_refined,
         "amortisation": elbo_refined - elbo,
     }
-
-
-def held_out_name(config: LatentVAEConfig) -> str:
-    """Return the split that held-out figures are of: test, or validation where the data set has no test images."""
-    return "test" if "test" in DATASETS[config.data].sizes else "validation"
 
 
 def evaluate(run: Run, device: str = "cpu") -> Evaluation:
@@ -175,7 +170,7 @@ def _summed(config: LatentVAEConfig, tables: dict[str, pd.DataFrame]) -> Evaluat
     for name in ("approximation", "amortisation"):
         metrics[f"{name}_gap_nats"] = number(of_set, "amortised_held_out", name)
         metrics[f"train_{name}_gap_nats"] = number(of_set, "amortised_train", name)
-    held_out = held_out_name(config)
+    held_out = DATASETS[config.data].held_out_split
     metrics[f"{held_out}_log_prob_nats"] = number(of_set, "latent_held_out", "log_prob")
     metrics[f"amortised_{held_out}_log_prob_nats"] = number(of_set, "amortised_held_out", "log_prob")
     return Evaluation(metrics, {**tables, "comparison": both, "slack_summary": slack})

@@ -22,12 +22,12 @@ from core.chapters.latent_vae.config import LatentVAEConfig
 from core.chapters.latent_vae.latents import MAX_LOGVAR, MIN_LOGVAR, Decoder, LatentTable, RowAdam
 from core.data import Split, load
 from core.data.images import as_tensor
-from core.data.subsets import every
+from core.data.subsets import every, one_of_each
 from core.families.log_probs.ppca import fit_ppca
 from core.families.vaes import task as vae_chapter
 from core.families.vaes.likelihood import kl_standard_normal, log_likelihood
 from core.families.vaes.model import VAE, mean_image
-from core.families.vaes.task import VAETask, demo_latents, inputs, one_of_each
+from core.families.vaes.task import VAETask, demo_latents, inputs
 from core.runs.grids import to_uint8
 from core.runs.recorder import Recorder
 from core.training.averaging import average_into, decay_at
@@ -60,7 +60,7 @@ class LatentVAETask(Task):
         self.table = LatentTable(len(train), config.latent_dim).to(device)
         self.kept_places = torch.from_numpy(every(len(train), config.kept_images))
         self.kept = LatentTable(len(self.kept_places), config.latent_dim)
-        self.shown_places = torch.from_numpy(one_of_each(train))
+        self.shown_places = torch.from_numpy(one_of_each(train.labels))
         if config.start == "pca":
             self._start_at_components(train)
         else:

@@ -61,7 +61,7 @@ class Parts:
     @property
     def held_out(self) -> str:
         """The split whose figures are reported: test, or validation where the data set has no test images."""
-        return "test" if "test" in self.splits else "validation"
+        return DATASETS[self.config.data].held_out_split
 
 
 def parts_of(config: LogProbabilityConfig) -> Parts:

@@ -9,10 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.data import DATASETS, Split, load
+from core.data.subsets import every, one_of_each
 from core.families.vaes import tables as vae_tables
 from core.families.vaes.config import VAEConfig
 from core.families.vaes.findings import UNUSED_NATS
-from core.families.vaes.task import Terms, load_vae, one_of_each, terms_of
+from core.families.vaes.task import Terms, load_vae, terms_of
 from core.runs.store import Run
 from core.training.session import Evaluation
 
@@ -46,7 +47,7 @@ def evaluate(run: Run, device: str = "cpu") -> Evaluation:
         places = points[["x", "y"]].to_numpy()
         tables.setdefault("latent_map", []).append(points.round({"x": 3, "y": 3, "loss": 1}).assign(epoch=epoch))
     joined = {name: _in_front(pd.concat(reversed(parts), ignore_index=True)) for name, parts in tables.items()}
-    shown = {f"{name}_index": one_of_each(splits[name]) for name in ("validation", "train")}
+    shown = {f"{name}_index": one_of_each(splits[name].labels) for name in ("validation", "train")}
     return Evaluation(metrics, {**joined, "shown": pd.DataFrame(shown)})
 
 
@@ -92,7 +93,7 @@ def latent_map(
         ``index`` (place in the split), ``label``, ``x, y`` (t-SNE), ``loss`` (negative ELBO, nats) and
         ``neighbour`` (label of the image of the whole split whose mean is nearest).
     """
-    places = vae_tables.spread_out(len(labels), vae_tables.MAP_IMAGES)
+    places = every(len(labels), vae_tables.MAP_IMAGES)
     plane = vae_tables.neighbour_map(terms.mu[places], start, seed=seed)
     columns = {"index": places, "label": labels[places], "x": plane[:, 0], "y": plane[:, 1], "loss": terms.loss[places]}
     return pd.DataFrame(columns).assign(neighbour=labels[vae_tables.nearest(terms.mu, places)])

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from core.data.subsets import every
 from core.errors import DataError
 from core.runs.tables import INDEX, LABEL, Column, number
 
@@ -128,9 +129,7 @@ def probability_metrics(images: pd.DataFrame, split: str) -> dict[str, float]:
 
 def thinned(images: pd.DataFrame, most: int) -> pd.DataFrame:
     """Return at most that many rows, spread evenly over the table."""
-    if len(images) <= most:
-        return images.reset_index(drop=True)
-    return images.iloc[np.arange(most) * len(images) // most].reset_index(drop=True)
+    return images.iloc[every(len(images), most)].reset_index(drop=True)
 
 
 def comparison(images: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

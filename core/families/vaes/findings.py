@@ -209,7 +209,7 @@ def neighbours_sentence(points: pd.DataFrame) -> str:
 
 def held_out_split(run: Run) -> str:
     """Return the split of the reported figures: test where the data set has one."""
-    return "test" if "test" in DATASETS[run.config.data].sizes else "validation"
+    return DATASETS[run.config.data].held_out_split
 
 
 def comparable(run: Run) -> bool:

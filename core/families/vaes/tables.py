@@ -79,11 +79,6 @@ def gap_at_equal_shares(classes: pd.DataFrame) -> float:
     return float((wide["validation"] - wide["train"]).mean())
 
 
-def spread_out(n: int, wanted: int) -> NDArray[np.int64]:
-    """Return up to ``wanted`` places of ``n``, evenly spaced."""
-    return np.unique(np.linspace(0, n - 1, min(n, wanted)).round().astype(np.int64))
-
-
 def nearest(mu: NDArray[np.floating], places: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the image whose encoded mean is nearest to that of each image in ``places``, other than itself.
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from core.data import Split
 from core.data.images import as_tensor, binarise, preprocess
+from core.data.subsets import one_of_each
 from core.families.vaes.config import VAEConfig
 from core.families.vaes.convolutional import ConvVAE
 from core.families.vaes.likelihood import kl_standard_normal, log_likelihood
@@ -47,11 +48,6 @@ def build(config: VAEConfig) -> dict[str, nn.Module]:
 def demo_latents(config: VAEConfig, draws: int = DEMO_DRAWS) -> Tensor:
     """Return the fixed draws of N(0, I) that every epoch's samples are decoded from, (draws, latent_dim)."""
     return torch.randn(draws, config.latent_dim, generator=seeded(config.seed, "demo"))
-
-
-def one_of_each(split: Split) -> NDArray[np.int64]:
-    """Return the place in a split of the first image of each class: the images whose reconstructions are kept."""
-    return np.array([int(np.flatnonzero(split.labels == c)[0]) for c in np.unique(split.labels)], dtype=np.int64)
 
 
 def inputs(images: Tensor, config: VAEConfig, generator: torch.Generator) -> Tensor:
@@ -130,8 +126,8 @@ class VAETask(Task):
     def __init__(self, config: VAEConfig, train: Split, validation: Split, device: str = "cpu") -> None:
         self.config, self.device = config, device
         self.images = as_tensor(train.images).to(device)
-        self.train_shown, self.validation = train.images[one_of_each(train)], validation
-        self.validation_shown = validation.images[one_of_each(validation)]
+        self.train_shown, self.validation = train.images[one_of_each(train.labels)], validation
+        self.validation_shown = validation.images[one_of_each(validation.labels)]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seeded(config.seed, "init").initial_seed())
             self.vae: VAE = build(config)[MODEL]  # type: ignore[assignment]

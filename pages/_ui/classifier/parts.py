@@ -35,7 +35,7 @@ SOURCES = {
 
 def split_name(run: Run) -> str:
     """Return the split of the headline figures: test where the data set has one."""
-    return "test" if "test_accuracy" in run.metrics or "test" in DATASETS[run.config.data].sizes else "validation"
+    return DATASETS[run.config.data].held_out_split
 
 
 SO_FAR = [

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.charts.curves import curves, long_form
+from core.data import DATASETS
 from core.errors import AtlasError
 from core.registry import Experiment
 from core.runs.store import Run
@@ -51,12 +52,12 @@ def headline_of(about: Experiment, run: Run) -> tuple[str, str] | None:
 
     A run on data without test images has the same measure on its validation images.
     """
-    for split in ("test", "validation"):
-        value = run.metrics.get(about.headline.replace("test_", f"{split}_"))
-        if value is not None:
-            label = about.headline_label.replace("test", split)
-            return label, format(value, about.headline_format).replace("-", "−")
-    return None
+    split = DATASETS[run.config.data].held_out_split if run.config.data in DATASETS else "test"
+    value = run.metrics.get(about.headline.replace("test_", f"{split}_"))
+    if value is None:
+        return None
+    label = about.headline_label.replace("test", split)
+    return label, format(value, about.headline_format).replace("-", "−")
 
 
 def _picture(about: Experiment, run: Run) -> None:

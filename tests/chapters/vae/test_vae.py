@@ -9,6 +9,7 @@ from core.chapters.vae import evaluate as evaluate_module
 from core.chapters.vae.evaluate import evaluate, verify
 from core.data import load
 from core.data.images import as_tensor
+from core.data.subsets import one_of_each
 from core.errors import RunError
 from core.families.vaes import tables as vae_tables
 from core.families.vaes import task as chapter
@@ -16,7 +17,7 @@ from core.families.vaes.config import VAEConfig
 from core.families.vaes.likelihood import kl_standard_normal, log_likelihood
 from core.families.vaes.model import reparameterise
 from core.families.vaes.probe import encoded_mean, new_draws, path, plane, traversal
-from core.families.vaes.task import VAETask, build, demo_latents, inputs, load_vae, one_of_each, terms_of
+from core.families.vaes.task import VAETask, build, demo_latents, inputs, load_vae, terms_of
 from core.runs.store import Run, RunStore
 from core.training.loop import seeded
 from core.training.session import new_run, work
@@ -233,7 +234,7 @@ class TestEvaluation:
             labels = load("mnist-5k", split).labels
             places = evaluation.tables["shown"][f"{split}_index"].to_numpy()
             np.testing.assert_array_equal(labels[places], range(10))
-            np.testing.assert_array_equal(places, one_of_each(load("mnist-5k", split)))
+            np.testing.assert_array_equal(places, one_of_each(load("mnist-5k", split).labels))
 
     def test_evaluation_leaves_weights_and_modes_as_they_were(self, trained):
         vae = load_vae(trained)

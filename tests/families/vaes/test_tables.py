@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.families.vaes.tables import gap_at_equal_shares, measures, nearest, neighbour_map, per_class, spread_out
+from core.families.vaes.tables import gap_at_equal_shares, measures, nearest, neighbour_map, per_class
 
 
 @pytest.fixture
@@ -42,14 +42,6 @@ def test_the_gap_at_equal_shares_forgets_the_shares():
         }
     )
     assert gap_at_equal_shares(frame[frame["split"] != "test"]) == pytest.approx(0.5)
-
-
-@pytest.mark.parametrize(("n", "wanted", "expected"), [(5, 9, 5), (9, 3, 3), (1, 4, 1), (2000, 2000, 2000)])
-def test_places_are_spread_from_the_first_to_the_last(n, wanted, expected):
-    places = spread_out(n, wanted)
-    assert len(places) == expected
-    assert (places[0], places[-1]) == (0, n - 1)
-    assert (np.diff(places) > 0).all()
 
 
 def test_nearest_agrees_with_the_plain_search_and_is_never_itself(rng):
