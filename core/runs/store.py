@@ -17,9 +17,7 @@ import json
 import re
 import secrets
 import shutil
-import struct
 import time
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +25,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from core import settings
 from core.errors import RunError
@@ -35,6 +33,7 @@ from core.options import Config
 from core.registry import EXPERIMENTS, experiment
 from core.runs.contents import LOCK, RUN_JSON, TICKET, digest_of
 from core.runs.files import parse_json, read_inside, reason, write_json
+from core.runs.grids import decode
 from core.runs.locks import held
 from core.runs.record import SCHEMA, Place, Record, parse
 from core.runs.tables import Table
@@ -45,7 +44,6 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 EPOCH = re.compile(r"0|[1-9][0-9]{0,6}")
 SHIPPED, OWN = "shipped", "own"
 MOST_BYTES = {"json": 1 << 20, "csv": 1 << 26, "png": 1 << 25}
-MOST_PIXELS = 1 << 24  # of a grid: 16 million, 48 MB in memory
 SETTLED_NS = 2_000_000_000
 
 C = TypeVar("C", bound=Config)
@@ -193,13 +191,10 @@ class Run:
         name = f"{_plain(kind)}/{int(epoch)}.png"
         try:
             data = self._read(name, MOST_BYTES["png"])
-            _check_size(data)
-            with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-                image.load()
-                return image.copy()
+            return decode(data)
         except FileNotFoundError:
             raise self.broken(name, "it is missing") from None
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError, struct.error, zlib.error) as error:
+        except (OSError, ValueError) as error:
             raise self.broken(name, f"it is no readable PNG ({reason(error)})") from None
 
     def tables(self) -> list[str]:
@@ -247,15 +242,6 @@ class Run:
             raise self.broken(name, "it is missing") from None
         except (OSError, ValueError, OverflowError) as error:  # pandas' parser and decoder errors are ValueErrors
             raise self.broken(name, f"it is no readable CSV ({reason(error)})") from None
-
-
-def _check_size(png: bytes) -> None:
-    """Raise ValueError unless the header announces a PNG that fits into memory."""
-    if len(png) < 24 or png[:8] != b"\x89PNG\r\n\x1a\n":
-        raise ValueError("it does not begin as one")
-    width, height = struct.unpack(">II", png[16:24])
-    if width * height > MOST_PIXELS:
-        raise ValueError(f"{width} x {height} is more than {MOST_PIXELS:,} pixels")
 
 
 def _plain(name: str) -> str:
