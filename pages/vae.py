@@ -358,6 +358,8 @@ def show_evaluation(run: Run, epoch: int) -> None:
         show_latent(run, epoch, None, None)
         ui.not_evaluated(run, "The verdict, the latent map and the tables")
         return
+    if findings.held_out_split(run) not in set(tables["measures"]["split"]):
+        raise run.broken("tables/measures.csv", f"it has no row of the {findings.held_out_split(run)} images")
     kept = int(min(tables["measures"]["epoch"].unique(), key=lambda one: (abs(one - epoch), -one)))
     show_latent(run, epoch, kept, tables["latent_map"])
     show_measures(run, tables["measures"], tables["per_class"], kept)
