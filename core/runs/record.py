@@ -5,18 +5,25 @@ The file's own JSON is kept beside the typed fields, so that what a later versio
 
 from __future__ import annotations
 
+import functools
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from core.errors import AtlasError
 from core.options import Config
 from core.registry import EXPERIMENTS
+from core.runs.contents import RUN_JSON
+from core.runs.files import parse_json, read_inside
 
 SCHEMA = 1
 STATUSES = ("queued", "running", "finished", "stopped", "failed", "diverged")
 YEARS = range(2000, 2101)  # of ``created``: what lies outside cannot be told in every time zone
+MOST_BYTES = 1 << 20
+SETTLED_NS = 2_000_000_000
 MOST = 10**12  # seconds, steps, images
 T = TypeVar("T")
 
@@ -220,3 +227,30 @@ def _seconds(whole: Mapping[str, Any], key: str) -> float:
     if not 0 <= value <= MOST:
         raise ValueError(f"{key!r} is out of range")
     return float(value)
+
+
+@functools.lru_cache(maxsize=1024)
+def _parsed(path: Path, version: tuple[int, ...]) -> Record:
+    """Return the record of a ``run.json``; ``version`` tells one writing of the file from another."""
+    data = read_inside(path, RUN_JSON, MOST_BYTES)
+    try:
+        meta = parse_json(data)
+    except ValueError as error:
+        raise ValueError(f"it is no readable JSON ({error})") from None
+    return parse(meta)
+
+
+def read_record(path: Path) -> Record:
+    """Return the record of a run folder, parsed once for every writing of its ``run.json``.
+
+    Raises
+    ------
+    OSError
+        If the file is missing or cannot be read.
+    ValueError
+        If it is no JSON of a run.
+    """
+    about = (path / RUN_JSON).lstat()
+    if time.time_ns() - about.st_mtime_ns < SETTLED_NS:  # it may be written again within one tick of the clock
+        return _parsed.__wrapped__(path, ())
+    return _parsed(path, (about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns))

@@ -10,15 +10,14 @@ store looks them up among the folders it has listed and never joins them into a 
 from __future__ import annotations
 
 import errno
-import functools
 import hashlib
 import io
 import json
 import re
 import secrets
 import shutil
-import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,10 +31,10 @@ from core.errors import RunError
 from core.options import Config
 from core.registry import EXPERIMENTS, experiment
 from core.runs.contents import LOCK, RUN_JSON, TICKET, digest_of
-from core.runs.files import parse_json, read_inside, reason, write_json
+from core.runs.files import read_inside, reason, write_json
 from core.runs.grids import decode
 from core.runs.locks import held
-from core.runs.record import SCHEMA, Place, Record, parse
+from core.runs.record import SCHEMA, Place, Record, read_record
 from core.runs.tables import Table
 
 __all__ = ["LOCK", "NAME", "OWN", "SHIPPED", "TICKET", "Broken", "Run", "RunStore"]
@@ -44,7 +43,6 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 EPOCH = re.compile(r"0|[1-9][0-9]{0,6}")
 SHIPPED, OWN = "shipped", "own"
 MOST_BYTES = {"json": 1 << 20, "csv": 1 << 26, "png": 1 << 25}
-SETTLED_NS = 2_000_000_000
 
 C = TypeVar("C", bound=Config)
 
@@ -248,33 +246,6 @@ def _plain(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
         raise RunError(f"{name[:60]!r} is no name of a table or grid", "Use lower-case letters, digits, - and _")
     return name
-
-
-@functools.lru_cache(maxsize=1024)
-def _parsed(path: Path, version: tuple[int, ...]) -> Record:
-    """Return the record of a ``run.json``; ``version`` tells one writing of the file from another."""
-    data = read_inside(path, RUN_JSON, MOST_BYTES["json"])
-    try:
-        meta = parse_json(data)
-    except ValueError as error:
-        raise ValueError(f"it is no readable JSON ({error})") from None
-    return parse(meta)
-
-
-def read_record(path: Path) -> Record:
-    """Return the record of a run folder, parsed once for every writing of its ``run.json``.
-
-    Raises
-    ------
-    OSError
-        If the file is missing or cannot be read.
-    ValueError
-        If it is no JSON of a run.
-    """
-    about = (path / RUN_JSON).lstat()
-    if time.time_ns() - about.st_mtime_ns < SETTLED_NS:  # it may be written again within one tick of the clock
-        return _parsed.__wrapped__(path, ())
-    return _parsed(path, (about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns))
 
 
 @dataclass(frozen=True)

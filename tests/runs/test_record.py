@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import RunError
 from core.options import Config
-from core.runs import store as runs
+from core.runs import record as records
 from core.runs.record import DataRecord, SplitRecord, parse
 from core.runs.recorder import Recorder
 from core.runs.store import Run, RunStore
@@ -82,7 +82,7 @@ def test_a_settled_record_is_read_once(store: RunStore, monkeypatch: pytest.Monk
     settle(run)
     store.scan()
     read: list[Path] = []
-    monkeypatch.setattr(runs, "read_inside", lambda folder, *_: read.append(folder))
+    monkeypatch.setattr(records, "read_inside", lambda folder, *_: read.append(folder))
     first = store.get(run.id)
     assert store.scan()[0][0].record is first.record
     assert not read
