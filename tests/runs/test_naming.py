@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from core.families.vaes.config import VAEConfig
 from core.registry import EXPERIMENTS
 from core.runs.naming import name_among, names, setting, short
+from core.runs.record import parse
 from core.runs.store import Run
 from core.training.session import fresh_name
 
@@ -17,7 +18,10 @@ GIVEN_NAME = "mnist-20251121-093000-1f3a"
 
 def run_of(name="mnist", origin="own", experiment="vae", **config):
     """A run that is only spoken of: no folder."""
-    return Run(Path(f"/{origin}/{name}"), origin, {"experiment": experiment, "config": {"data": "mnist", **config}})
+    said = {"experiment": experiment, "name": name, "config": {"data": "mnist", **config}, "seed": 0, "device": ""}
+    said |= {"schema": 1, "data": {"name": "mnist"}, "software": {}, "status": "finished", "metrics": {}}
+    said |= {"created": "2026-01-01T00:00:00+00:00", "elapsed_s": 0.0, "epochs_done": 0}
+    return Run(Path(f"/{origin}/{name}"), origin, parse(said))
 
 
 def test_two_runs_of_one_name_are_told_apart_by_their_origin():
