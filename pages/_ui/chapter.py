@@ -123,7 +123,8 @@ def open_chapter(name: str) -> Chapter:
 def epoch_scrubber(ch: Chapter, epochs: Sequence[int] | None = None) -> int:
     """Show the page's one scrubber and return the epoch; over all recorded epochs unless told otherwise."""
     with guarded():
-        return scrubber.epoch_scrubber(scrubber.epochs_of(ch.run) if epochs is None else epochs)
+        grows = ch.run.status in ("queued", "running")
+        return scrubber.epoch_scrubber(scrubber.epochs_of(ch.run) if epochs is None else epochs, grows=grows)
     return 0
 
 

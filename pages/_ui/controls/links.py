@@ -40,8 +40,8 @@ class Kept:
     """What the controls of one chapter say, for one reader.
 
     ``shown`` holds each value with the default beside it, ``texts`` what the address says of it, ``asked`` the names
-    in an address that no control has taken up yet, ``pins`` what a copied link says although it is a default, and
-    ``remarks`` what was not honoured.
+    in an address that no control has taken up yet, ``pins`` what a copied link says although it is a default,
+    ``remarks`` what was not honoured, and ``keys`` the widget that shows a control now where it has editions.
     """
 
     shown: dict[str, tuple[Any, Any]] = field(default_factory=dict)
@@ -49,6 +49,7 @@ class Kept:
     asked: set[str] = field(default_factory=set)
     pins: Query = field(default_factory=dict)
     remarks: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
 
 
 def chapter() -> str:
@@ -57,8 +58,8 @@ def chapter() -> str:
 
 
 def key_of(name: str) -> str:
-    """Return the widget key of a control of this chapter: ``vae:epoch``."""
-    return f"{chapter()}:{name}"
+    """Return the widget key of a control of this chapter: ``vae:epoch``, or with its edition ``vae:epoch:12``."""
+    return _kept().keys.get(name, f"{chapter()}:{name}")
 
 
 def _kept() -> Kept:
@@ -120,6 +121,7 @@ def control(
     pin: bool = False,
     nearest: bool = False,
     why: Callable[[str], str] | None = None,
+    edition: str = "",
     **kwargs: Any,
 ) -> Any:
     """Show a Streamlit input widget that belongs to this chapter and to the address; return its checked value.
@@ -140,6 +142,9 @@ def control(
         Whether a value that is no longer offered becomes the nearest number that is; else the default.
     why
         Returns why a value asked for is not shown, given its text; else the offer says it.
+    edition
+        Makes another widget of the control where it differs, as where a default moves by itself: what the browser still
+        says of the widget before, which is then the old default, is not taken for the reader's hand.
 
     Returns
     -------
@@ -147,8 +152,12 @@ def control(
         The widget's value; its default if the browser sent one that the control does not offer.
     """
     offer = offer_of(widget, args, kwargs)
-    widget_key = key_of(key)
     value = _settled(key, label, offer, nearest, why)
+    if edition:
+        _kept().keys[key] = f"{chapter()}:{key}:{edition}"
+    else:
+        _kept().keys.pop(key, None)
+    widget_key = key_of(key)
     if widget_key not in st.session_state or st.session_state[widget_key] != value:
         st.session_state[widget_key] = value
     said = widget(label, *args, key=widget_key, **kwargs)
@@ -187,6 +196,8 @@ def put(name: str, value: Any, offer: Offer, *, pin: bool = False) -> None:
     kept.asked.discard(name)
     if pin:
         kept.pins[name] = offer.texts(value)
+    else:
+        kept.pins.pop(name, None)
     _publish(name, [] if value == offer.default else offer.texts(value))
 
 

@@ -33,8 +33,11 @@ def _arrow(place: DeltaGenerator, word: str, epochs: Sequence[int], at: int, by:
     place.button(label, key=key, icon=icon, help=label, on_click=_step, args=(epochs, at, by), disabled=disabled)
 
 
-def epoch_scrubber(epochs: Sequence[int]) -> int:
-    """Show the scrubber and return the chosen epoch; the last one unless the reader or the URL says otherwise."""
+def epoch_scrubber(epochs: Sequence[int], *, grows: bool = False) -> int:
+    """Show the scrubber and return the chosen epoch; the last one unless the reader or the URL says otherwise.
+
+    ``grows`` where epochs are still being added: the scrubber follows the last one until it is moved.
+    """
     epochs = sorted(set(epochs))
     if not epochs:
         return 0
@@ -44,7 +47,14 @@ def epoch_scrubber(epochs: Sequence[int]) -> int:
     with st.container(key="epoch-bar", horizontal=True, vertical_alignment="bottom", wrap=False, gap="small"):
         before = st.container(width="content")
         chosen = links.control(
-            st.select_slider, "Epoch", options=epochs, value=epochs[-1], key=KEY, pin=True, nearest=True
+            st.select_slider,
+            "Epoch",
+            options=epochs,
+            value=epochs[-1],
+            key=KEY,
+            pin=not grows,  # a link to a run under way follows it too
+            nearest=True,
+            edition=str(epochs[-1]) if grows else "",
         )
         after = st.container(width="content")
     _arrow(before, "previous", epochs, chosen, -1)
