@@ -6,6 +6,7 @@ import re
 import unicodedata
 from datetime import datetime
 
+MINUS = "\N{MINUS SIGN}"
 MOST_CHARACTERS = 500
 JOINER = "\u2060"  # of no width: keeps apart what a page would turn into a symbol, an icon or an emoji
 _ACTIVE = re.compile(r"([\\`*_{}\[\]<>$~|#!:@&^])|^[-+=]")
@@ -37,9 +38,14 @@ def _escaped(text: str) -> str:
     return _ACTIVE.sub(lambda found: "\\" + found[0], text)
 
 
-def count(number: int, noun: str) -> str:
+def number(value: float, form: str = "{:g}") -> str:
+    """Return a number by a format string such as ``"{:,.2f} nats"``, with a true minus sign."""
+    return form.format(value).replace("-", MINUS)
+
+
+def count(n: int, noun: str) -> str:
     """Return a count with its noun: ``1 epoch``, ``12,000 images``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def duration(seconds: float) -> str:

@@ -30,7 +30,7 @@ GROUND = ("core.errors", "core.settings", "core.options", "core.words", "core.re
 DATA = (*GROUND, "core.data")
 RUNS = (*DATA, "core.runs")
 TRAINING = (*RUNS, "core.training")
-FAMILY = (*TRAINING, "core.charts")
+FAMILY = (*TRAINING, "core.charts", "core.story")
 MAY: dict[str, tuple[str, ...]] = {
     "core.errors": (),
     "core.settings": ("core.errors",),
@@ -38,6 +38,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "core.words": ("core.errors",),
     "core.registry": ("core.errors", "core.options"),
     "core.terminal": ("core.errors",),
+    "core.story": ("core.errors", "core.words"),
     "core.charts": ("core.errors", "core.words", "core.charts"),
     "core.data": DATA,
     "core.runs": RUNS,

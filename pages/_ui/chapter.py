@@ -19,6 +19,7 @@ import streamlit as st
 from core.errors import AtlasError
 from core.registry import Experiment, experiment
 from core.runs.store import Broken, Run, RunStore
+from core.story import Figure, Reference, Try
 from pages._ui.controls import links, picker, scrubber
 from pages._ui.controls.links import control, set_controls
 from pages._ui.shell import states, training_panel
@@ -27,12 +28,13 @@ from pages._ui.shell.glossary import term
 from pages._ui.shell.states import data_note, no_epoch, not_evaluated, nothing_yet, problem
 from pages._ui.show.drawn import drawn
 from pages._ui.show.grids import image_grid
-from pages._ui.show.panels import Figure, chart, columns, headline, panel, table, verdict
-from pages._ui.show.probe import Probe, Try, how_it_works, probe, tries
+from pages._ui.show.panels import chart, columns, headline, panel, table, verdict
+from pages._ui.show.probe import Probe, how_it_works, probe, tries
 from pages._ui.show.reading import cached_model, history, overlaid, sample, snapshot_for
 from pages._ui.show.reading import table as run_table
-from pages._ui.show.references import Reference, references
+from pages._ui.show.references import references
 from pages._ui.show.so_far import SoFar, so_far
+from pages._ui.show.story import show_figures, show_how, show_panel, show_references, show_section, show_verdict
 
 __all__ = [
     "Chapter",
@@ -67,6 +69,12 @@ __all__ = [
     "run_table",
     "sample",
     "set_controls",
+    "show_figures",
+    "show_how",
+    "show_panel",
+    "show_references",
+    "show_section",
+    "show_verdict",
     "snapshot_for",
     "so_far",
     "table",

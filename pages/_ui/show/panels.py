@@ -4,49 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import altair as alt_module
 import pandas as pd
 import streamlit as st
 
+from core.story import Figure
 from pages._ui.show import downloads
 from pages._ui.show.drawn import Drawn
 from pages._ui.show.unchecked import unchecked
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A headline figure with what it stands beside.
-
-    ``format`` is a format string such as ``"{:.2%}"``; ``value`` may be None (not measured in this run).
-    ``report`` and ``published`` are texts or numbers in the same format; ``note`` says held out or not, in words.
-    """
-
-    label: str
-    value: float | None
-    format: str
-    report: float | str | None = None
-    published: float | str | None = None
-    note: str = ""
-    help: str | None = None
-
-    def text(self, value: float | str | None) -> str:
-        """Return a value in this figure's format; a text as it is, a missing one as a dash."""
-        if value is None:
-            return "–"
-        return value if isinstance(value, str) else self.format.format(value).replace("-", "−")
-
-    @property
-    def small_print(self) -> str:
-        """The line under the figure: report, published, note."""
-        parts = [
-            f"report {self.text(self.report)}" if self.report is not None else "",
-            f"published {self.text(self.published)}" if self.published is not None else "",
-            self.note,
-        ]
-        return " · ".join(part for part in parts if part)
 
 
 def headline(figures: Sequence[Figure]) -> None:
@@ -133,7 +100,11 @@ def table(
     return event
 
 
-def verdict(sentences: Sequence[str]) -> None:
-    """Say in two or three sentences, computed by the page from its figures, what they mean."""
+def verdict(answer: Sequence[str], more: Sequence[str] = ()) -> None:
+    """Say in two or three sentences, computed from the figures, what they mean; further ones on demand."""
     with st.container(border=True, key="verdict"):
-        st.markdown(f"**What the numbers say**  \n{' '.join(sentences)}")
+        st.markdown(f"**What the numbers say**  \n{' '.join(answer)}")
+        if more:
+            with st.expander("The figures behind it"):
+                for sentence in more:
+                    st.markdown(sentence)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import pandas as pd
 import streamlit as st
 
+from core.story import Try
 from pages._ui.controls import links
 
 
@@ -42,14 +42,6 @@ def probe(title: str = "Probe the model", *, key: str = "probe") -> Probe:
     ...         modules = ui.cached_model(ch.run, None, build)
     """
     return Probe(links.section(title, key=key, icon=":material/experiment:"))
-
-
-@dataclass(frozen=True)
-class Try:
-    """One thing to try: what to do in words, and the controls that a click sets (keys as in the URL)."""
-
-    text: str
-    controls: Mapping[str, Any] = field(default_factory=dict)
 
 
 def tries(items: Sequence[Try]) -> None:

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 import streamlit as st
 
+from core.story import Reference
 from pages._ui.show import downloads
 from pages._ui.show.panels import panel
-
-
-@dataclass(frozen=True)
-class Reference:
-    """One measure beside the report's and the published figure. Values are texts, formatted by the page."""
-
-    measure: str
-    this_run: str
-    report: str = "–"
-    published: str = "–"
-    source: str = ""
-    protocol: str = ""
 
 
 def frame_of(rows: Sequence[Reference]) -> pd.DataFrame:
