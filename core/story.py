@@ -1,7 +1,7 @@
-"""What a chapter says of a run, as plain data: figures, panels, verdict, references, things to try. No Streamlit, no torch.
+"""What a chapter says of a run, as plain data: figures, panels, verdict, references, things to try. No Streamlit.
 
-A chapter's module ``story`` turns a run (with the epoch, the runs beside it and the reader's choices) into these objects;
-``pages/_ui/show`` renders them, and tests read the same ones. Charts are made when they are shown, not before.
+A chapter's module ``story`` turns a run (with the epoch, the runs beside it and the reader's choices) into these
+objects; ``pages/_ui/show`` renders them, and tests read the same ones. Charts are made when they are shown, not before.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Chart:
     Attributes
     ----------
     make : callable
-        ``make(**settings)`` returns the Altair chart of ``frame``: a pure function called as ``make(frame, **settings)``.
+        ``make(frame, **settings)`` returns the Altair chart: a pure function.
     frame : DataFrame
         The numbers behind it, which are also its download.
     settings : mapping
@@ -83,8 +83,8 @@ class Chart:
     alt : str
         What the chart shows, for those who do not see it.
     key : hashable
-        What the chart depends on (a run's digest, an epoch, a choice): an equal key means an equal chart, so that it is
-        found again without looking into the table. None looks.
+        What the chart depends on (a run's digest, an epoch, a choice): an equal key means an equal chart, so that it
+        is found again without looking into the table. None looks.
     """
 
     make: Callable[..., alt.TopLevelMixin]

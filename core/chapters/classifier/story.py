@@ -1,4 +1,4 @@
-"""What the classifier chapter says of a run: how well it reads, which classes it confuses, whether it can be believed."""
+"""What the classifier chapter says of a run: how well it reads, which classes it confuses, if it can be believed."""
 
 from __future__ import annotations
 
@@ -64,9 +64,14 @@ def classes_of(run: Run) -> tuple[str, ...]:
     return DATASETS[run.config.data].classes
 
 
+def evaluated(run: Run) -> bool:
+    """Whether the run has its tables."""
+    return set(TABLES) <= set(run.tables())
+
+
 def read(run: Run) -> dict[str, pd.DataFrame]:
     """Return the run's tables; none where it has not been evaluated. RunError if one does not read."""
-    return {name: run.table(name) for name in TABLES} if set(TABLES) <= set(run.tables()) else {}
+    return {name: run.table(name) for name in TABLES} if evaluated(run) else {}
 
 
 def kept_epochs(tables: Tables) -> list[int]:

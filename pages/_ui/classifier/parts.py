@@ -1,4 +1,4 @@
-"""Parts of the classifier's page: figures beside the references, the probe, and how it works."""
+"""The classifier's probe, and its held-out images."""
 
 from __future__ import annotations
 
@@ -11,82 +11,11 @@ import streamlit as st
 from core.data import DATASETS, Split, held_out, load
 from core.data.images import from_drawing
 from core.errors import AtlasError
-from core.families.classifiers import charts, findings
-from core.families.classifiers.layers import architecture
-from core.options import Config
+from core.families.classifiers import charts
 from core.runs.store import Run
 from core.words import as_text
 from pages._ui import chapter as ui
 from pages._ui.controls.draw import draw
-
-ANY = "any"  # every class, in the controls of the matrix
-
-# Figures of the reports and of published work, with the protocol that they followed.
-REPORT = {"accuracy": 0.9769, "loss": 0.0765}
-PUBLISHED = {"mnist": 0.9931, "fashion-mnist": 0.939}
-ONE_EPOCH, DENSENET = 0.9904, 0.954
-FAST = "[train_mnist_fast](https://github.com/tuomaso/train_mnist_fast)"
-FASHION = "[Fashion-MNIST benchmark](https://github.com/zalandoresearch/fashion-mnist#benchmark)"
-SOURCES = {
-    "mnist": "convolutional network of 468,000 weights",
-    "fashion-mnist": f"2 convolutions, 2 dense layers, flips: {FASHION}",
-}
-
-
-def split_name(run: Run) -> str:
-    """Return the split of the headline figures: test where the data set has one."""
-    return DATASETS[run.config.data].held_out_split
-
-
-SO_FAR = [
-    ui.SoFar("validation_accuracy", "Validation accuracy", "{:.2%}", high=True),
-    ui.SoFar("train_accuracy", "Training accuracy", "{:.2%}", high=True),
-    ui.SoFar("validation_loss", "Validation loss", "{:.4f} nats"),
-    ui.SoFar("train_loss", "Training loss", "{:.4f} nats"),
-]
-
-
-def show_headline(run: Run) -> None:
-    """Show the run's final figures beside the report's and the published ones, or how far it is."""
-    if ui.so_far(run, SO_FAR):
-        return
-    split, data, metrics = split_name(run), run.config.data, run.metrics
-    digits = data != "fashion-mnist"
-    size = DATASETS[data].sizes[split]
-    note = f"held out: {size:,} {split} images"
-    ui.headline(
-        [
-            ui.Figure(
-                f"{split.capitalize()} accuracy",
-                metrics.get(f"{split}_accuracy"),
-                "{:.2%}",
-                report=REPORT["accuracy"] if digits else None,
-                published=PUBLISHED.get(data),
-                note=note,
-            ),
-            ui.Figure(
-                "After one epoch",
-                metrics.get(f"{split}_accuracy_epoch_1"),
-                "{:.2%}",
-                published=ONE_EPOCH if data == "mnist" else None,
-                note=f"{split} accuracy of the same run",
-            ),
-            ui.Figure(
-                f"{split.capitalize()} loss",
-                metrics.get(f"{split}_loss"),
-                "{:.4f} nats",
-                report=f"{REPORT['loss']} (validation)" if digits else None,
-                note="mean cross-entropy per image",
-            ),
-            ui.Figure(
-                "Calibration error",
-                metrics.get(f"{split}_ece"),
-                "{:.2%}",
-                note=f"mean distance of confidence from accuracy, {split} images",
-                help="Expected calibration error over 15 bins of equal width; 0 is perfect.",
-            ),
-        ]
-    )
 
 
 def images_of(run: Run, split: str) -> Split | None:
@@ -103,46 +32,6 @@ def images_of(run: Run, split: str) -> Split | None:
                 icon=":material/image_not_supported:",
             )
         return None
-
-
-def show_references(run: Run) -> None:
-    """Show the run's figures in a table with the report's and published ones, and how the protocols differ."""
-    split, data, metrics = split_name(run), run.config.data, run.metrics
-    digits = data != "fashion-mnist"
-
-    def text(name: str, form: str = "{:.2%}") -> str:
-        return form.format(metrics[name]) if name in metrics else "–"
-
-    title = split.capitalize()
-    rows = [
-        ui.Reference(
-            f"{title} accuracy",
-            text(f"{split}_accuracy"),
-            f"{REPORT['accuracy']:.2%}" if digits else "–",
-            f"{PUBLISHED[data]:.2%}" if data in PUBLISHED else "–",
-            SOURCES.get(data, ""),
-            "the report measured on its validation images" if digits else "test images; submitted, not verified",
-        ),
-        ui.Reference(f"{title} loss (nats)", text(f"{split}_loss", "{:.4f}"), f"{REPORT['loss']}" if digits else "–"),
-    ]
-    if data == "mnist":
-        fast = ui.Reference(
-            "Test accuracy after one epoch",
-            text("test_accuracy_epoch_1"),
-            "–",
-            f"{ONE_EPOCH:.2%}",
-            FAST,
-            "60,000 training images",
-        )
-        rows.insert(1, fast)
-    if data == "fashion-mnist":
-        protocol = "768,000 weights, crops and flips"
-        rows.append(
-            ui.Reference(
-                "Test accuracy", text("test_accuracy"), "–", f"{DENSENET:.2%}", f"DenseNet-BC: {FASHION}", protocol
-            )
-        )
-    ui.references(rows)
 
 
 @st.cache_data(max_entries=256, show_spinner="Asking the model")
@@ -202,62 +91,3 @@ def show_probe(run: Run, tables: dict[str, pd.DataFrame], epochs: Sequence[int],
             key="answers",
             alt="Probability of each class after each kept epoch",
         )
-
-
-def how_it_trains(config: Config) -> str:
-    """Return what the network looks for and how this run trained it, from its config."""
-    seen = [f"shifted by up to {config.shift} pixels"] if config.shift else []
-    seen += ["mirrored half of the time"] if config.flip else []
-    seen += [f"with a square of {config.erase} pixels blanked"] if config.erase else []
-    return (
-        "Five convolutions, each with normalisation and ReLU, look for strokes and their combinations; the maximum "
-        "over all places asks whether a shape is there, not where. "
-        + (f"Training shows every image {', '.join(seen)}. " if seen else "Training shows the images as they are. ")
-        + f"What is tested is a running average of the weights (memory {config.averaging} per step): it forgets the "
-        "noise of single batches, which is why so much is learned in one epoch. Figures for "
-        f"{ui.term('held out')} images and their {ui.term('calibration')} are of images that training has not seen. "
-        f"The same training from the command line: `{command(config)}`"
-    )
-
-
-def command(config: Config) -> str:
-    """Return the command line that trains a run with this config."""
-    changed = [f"{one.name}={getattr(config, one.name)}" for one in config.options() if one.name != "data"]
-    defaults = {f"{one.name}={one.default}" for one in config.options()}
-    settings = " ".join(text.lower() for text in changed if text not in defaults)
-    return f"python -m core train classifier --data {config.data}" + (f" --set {settings}" if settings else "")
-
-
-def show_how(ch: ui.Chapter, tables: dict[str, pd.DataFrame], epochs: Sequence[int]) -> None:
-    """Show formula, architecture, sources and what to try."""
-    config = ch.run.config
-    classes = DATASETS[config.data].classes
-    first, second, _ = findings.confused_pair(findings.matrix(tables["confusion"], len(classes)))
-    tries = [
-        ui.Try(f"See what it got wrong after epoch {epochs[0]}", {"epoch": epochs[0], "is": ANY, "as": ANY}),
-        ui.Try(
-            f"Look at each {classes[first]} that was read as {classes[second]}",
-            {"is": classes[first], "as": classes[second]},
-        ),
-        ui.Try("Draw a digit of your own and watch the answer form", {"probe": True, "from": "Draw"}),
-    ]
-    other = next((run for run in ch.runs if run.config.data != config.data and run.status == "finished"), None)
-    if other is not None:
-        tries.append(
-            ui.Try(
-                f"Compare with {DATASETS[other.config.data].title}, where other classes are confused", {"run": other.id}
-            )
-        )
-    ui.how_it_works(
-        formula=r"\begin{aligned} \mathcal{L} &= -\frac{1}{N}\sum_{n=1}^{N} \log p(y_n \mid x_n) \\ "
-        r"p(y \mid x) &= \frac{e^{f_y(x)}}{\sum_k e^{f_k(x)}} \end{aligned}",
-        text=how_it_trains(config),
-        architecture=architecture(config.width),
-        source=[
-            ("batch normalisation", "https://arxiv.org/abs/1502.03167"),
-            ("AdamW", "https://arxiv.org/abs/1711.05101"),
-            ("averaged weights", "https://doi.org/10.1137/0330046"),
-            ("calibration", "https://arxiv.org/abs/1706.04599"),
-        ],
-        tries=tries,
-    )
