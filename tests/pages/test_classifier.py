@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.chapters.classifier import story
 from core.families.classifiers.config import ClassifierConfig
 from core.settings import ROOT
-from pages._ui.classifier.parts import command
 from pages._ui.show.gallery import gallery_html, sheet
 from tests.planted_classifier import evaluation, history, plant
 
@@ -119,10 +119,10 @@ def test_missing_images_leave_the_lists(run, monkeypatch):
     monkeypatch.setattr("core.data.held_out", absent)
     monkeypatch.setattr("pages._ui.classifier.parts.held_out", absent)
     app = open_page(run=run.id)
-    table = next(one.value for one in app.dataframe if "confidence" in one.value)
+    table = next(one.value for one in app.dataframe if "Confidence" in one.value)
     assert len(table) == 5
-    assert set(table["label"]) == {"9"}
-    assert set(table["predicted"]) == {"4"}
+    assert set(table["Is"]) == {"9"}
+    assert set(table["Read as"]) == {"4"}
 
 
 def test_the_page_script_imports_no_torch():
@@ -136,6 +136,7 @@ def test_the_page_script_imports_no_torch():
 
 
 def test_the_command_shown_trains_the_same_config():
+    command = story.command
     config = ClassifierConfig(data="fashion-mnist", epochs=20, width=32, flip=True, erase=8, weight_decay=0.02)
     words = command(config).split()
     assert words[:4] == ["python", "-m", "core", "train"]

@@ -178,12 +178,12 @@ def sureness(confidence: float) -> str:
 
 def image_texts(rows: pd.DataFrame, classes: Sequence[str]) -> list[str]:
     """Return a line for each image: what it is, what it was read as, how surely."""
-    return [
-        f"{classes[row.label]} read as {classes[row.predicted]}, {sureness(row.confidence)}"
-        if row.label != row.predicted
-        else f"{classes[row.label]}, {sureness(row.confidence)}"
-        for row in rows.itertuples()
-    ]
+    texts = []
+    for row in rows.to_dict("records"):
+        label, predicted, sure = int(row["label"]), int(row["predicted"]), sureness(float(row["confidence"]))
+        read = "" if label == predicted else f" read as {classes[predicted]}"
+        texts.append(f"{classes[label]}{read}, {sure}")
+    return texts
 
 
 def listed_images(rows: pd.DataFrame, run: Run, split: str) -> Table:
@@ -373,7 +373,9 @@ def how_it_trains(config: ClassifierConfig) -> str:
 
 def how(run: Run, tables: Tables, view: View, runs: Sequence[Run] = ()) -> How:
     """Return formula, architecture, sources and what to try."""
-    config, classes, epochs = run.config_as(ClassifierConfig), classes_of(run), kept_epochs(tables)
+    config, classes, epochs = run.config, classes_of(run), kept_epochs(tables)
+    if not isinstance(config, ClassifierConfig):
+        raise run.broken("run.json", "it is no run of the classifier")
     now = at(tables, epochs[-1], view.split)["confusion"]
     first, second, _ = findings.confused_pair(findings.matrix(now, len(classes)))
     tries = [
