@@ -18,7 +18,7 @@ from core.errors import ConfigError
 from core.words import number
 
 if TYPE_CHECKING:
-    import altair as alt
+    from altair import TopLevelMixin
 
 MISSING = "–"
 
@@ -87,13 +87,13 @@ class Chart:
         is found again without looking into the table. None looks.
     """
 
-    make: Callable[..., alt.TopLevelMixin]
+    make: Callable[..., TopLevelMixin]
     frame: pd.DataFrame
     alt: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     key: Hashable = None
 
-    def draw(self) -> alt.TopLevelMixin:
+    def draw(self) -> TopLevelMixin:
         """Return the Altair chart."""
         return self.make(self.frame, **self.settings)
 
