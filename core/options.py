@@ -195,3 +195,9 @@ class Config:
     def changed(self, **values: Scalar) -> Self:
         """Return a copy with some fields changed; they are checked as in :meth:`from_dict`."""
         return self.from_dict({**self.to_dict(), **values})
+
+    def command(self, experiment: str) -> str:
+        """Return the command line that trains such a run: what differs from the defaults."""
+        changed = [one.name for one in self.options() if getattr(self, one.name) != one.default and one.name != "data"]
+        settings = " ".join(f"{name}={getattr(self, name)}" for name in changed)
+        return f"python -m core train {experiment} --data {self.data}" + (f" --set {settings}" if settings else "")

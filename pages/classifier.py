@@ -78,6 +78,19 @@ def show_course(ch: ui.Chapter, epoch: int) -> None:
         ui.show_section(story.course(ch.run, epoch, drawing(ch)))
 
 
+def show_unfinished(ch: ui.Chapter) -> None:
+    """Show what there is of a run that has not been evaluated: its figures so far and its curves."""
+    run = ch.run
+    ui.show_figures(story.figures(run))
+    if run.meta["epochs_done"] and not story.evaluated(run):
+        ui.not_evaluated(run, "The confusion matrix, the classes and the verdict")
+    epoch = ui.epoch_scrubber(ch)
+    if epoch:
+        show_course(ch, epoch)
+    else:
+        ui.no_epoch(run)
+
+
 def main() -> None:
     """Show the chapter."""
     ch = ui.open_chapter("classifier")
@@ -85,13 +98,7 @@ def main() -> None:
     with ui.guarded():
         tables = story.read(run)
     if not tables:
-        ui.show_figures(story.figures(run))
-        if not story.evaluated(run):
-            ui.nothing_yet(
-                "The confusion matrix comes when training has finished",
-                "Until then the curves grow with every epoch. A stopped run can be resumed in the sidebar.",
-            )
-        show_course(ch, ui.epoch_scrubber(ch))
+        show_unfinished(ch)
         return
     epochs = story.kept_epochs(tables)
     splits = [name for name in ("test", "validation") if name in set(tables["measures"]["split"])]

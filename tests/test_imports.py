@@ -30,7 +30,7 @@ GROUND = ("core.errors", "core.settings", "core.options", "core.words", "core.re
 DATA = (*GROUND, "core.data")
 RUNS = (*DATA, "core.runs")
 TRAINING = (*RUNS, "core.training")
-FAMILY = (*TRAINING, "core.charts", "core.story")
+FAMILY = (*TRAINING, "core.charts", "core.story", "core.telling")
 MAY: dict[str, tuple[str, ...]] = {
     "core.errors": (),
     "core.settings": ("core.errors",),
@@ -39,6 +39,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "core.registry": ("core.errors", "core.options"),
     "core.terminal": ("core.errors",),
     "core.story": ("core.errors", "core.words"),
+    "core.telling": (*RUNS, "core.charts", "core.story"),
     "core.charts": ("core.errors", "core.words", "core.charts"),
     "core.data": DATA,
     "core.runs": RUNS,
@@ -66,7 +67,7 @@ NEVER = {  # of other people's packages
 
 # What a page may read is free of torch by name, transitively; so are the runs and the jobs as a whole.
 FREE_OF_TORCH = {"config", "story", "findings", "tables", "charts", "layers", "presets", "registry", "options", "words"}
-FREE_PACKAGES = ("core.runs", "core.jobs", "core.charts", "core.data", "core.cli", "core.training.session", "pages")
+FREE_PACKAGES = ("core.telling", "core.runs", "core.jobs", "core.charts", "core.data", "core.cli", "core.training.session", "pages")
 
 # calls that run code found in a file or a text, or read a format that can hold some
 DANGEROUS = re.compile(

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.chapters.classifier import story
 from core.families.classifiers.config import ClassifierConfig
 from core.settings import ROOT
 from pages._ui.show.gallery import gallery_html, sheet
@@ -136,13 +135,12 @@ def test_the_page_script_imports_no_torch():
 
 
 def test_the_command_shown_trains_the_same_config():
-    command = story.command
     config = ClassifierConfig(data="fashion-mnist", epochs=20, width=32, flip=True, erase=8, weight_decay=0.02)
-    words = command(config).split()
+    words = config.command("classifier").split()
     assert words[:4] == ["python", "-m", "core", "train"]
     pairs = [f"data={words[words.index('--data') + 1]}", *words[words.index("--set") + 1 :]]
     assert ClassifierConfig.from_dict(ClassifierConfig.parse(pairs)) == config
-    assert command(ClassifierConfig()) == "python -m core train classifier --data mnist"
+    assert ClassifierConfig().command("classifier") == "python -m core train classifier --data mnist"
 
 
 class TestGallery:

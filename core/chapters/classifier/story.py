@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.charts.curves import curves, long_form
+from core.charts.curves import curves
 from core.data import DATASETS
 from core.families.classifiers import charts, findings
 from core.families.classifiers.config import ClassifierConfig
 from core.families.classifiers.layers import architecture
 from core.runs.store import Run
 from core.story import Chart, Column, Figure, How, Panel, Reference, Section, Story, Table, Try, Verdict
+from core.telling import SoFar, overlaid, so_far
 from core.words import number
 
 ANY = "any"  # every class, in the controls of the matrix
@@ -32,6 +33,12 @@ SOURCES = {
     "fashion-mnist": f"2 convolutions, 2 dense layers, flips: {FASHION}",
 }
 EPOCH_1 = "accuracy_epoch_1"
+SO_FAR = (
+    SoFar("validation_accuracy", "Validation accuracy", "{:.2%}", high=True),
+    SoFar("train_accuracy", "Training accuracy", "{:.2%}", high=True),
+    SoFar("validation_loss", "Validation loss", "{:.4f} nats"),
+    SoFar("train_loss", "Training loss", "{:.4f} nats"),
+)
 Tables = Mapping[str, pd.DataFrame]
 
 
@@ -97,7 +104,9 @@ def mirror_note(run: Run) -> str:
 
 
 def figures(run: Run) -> list[Figure]:
-    """Return the run's final figures beside the report's and the published ones."""
+    """Return the run's final figures beside the report's and the published ones, or how far it is."""
+    if not run.metrics:
+        return so_far(run, SO_FAR)
     split, data, metrics = held_out_split(run), run.config.data, run.metrics
     digits = data != "fashion-mnist"
     held_out = f"held out: {DATASETS[data].sizes[split]:,} {split} images"
@@ -199,23 +208,14 @@ def listed_images(rows: pd.DataFrame, run: Run, split: str) -> Table:
     return Table(named, columns, "Misread images: place in the split, class, what it was read as, confidence")
 
 
-def course(run: Run, epoch: int, how: Curves, names: Sequence[str] = ()) -> Section:
+def course(run: Run, epoch: int, how: Curves) -> Section:
     """Return loss and accuracy over epochs, training and validation, of the run and those beside it."""
     runs = [run, *how.others]
-    labels = list(names) or [one.name for one in runs]
-
-    def long(columns: dict[str, str], scale: float = 1.0) -> pd.DataFrame:
-        parts = [
-            long_form(one.history(), columns, label if len(runs) > 1 else None)
-            for one, label in zip(runs, labels, strict=True)
-        ]
-        frame = pd.concat(parts, ignore_index=True)
-        return frame.assign(value=scale * frame["value"])
-
+    shares = overlaid(runs, {"train_accuracy": "training", "validation_accuracy": "validation"})
     digests = tuple(one.digest for one in runs)
     loss = Chart(
         curves,
-        long({"train_loss": "training", "validation_loss": "validation"}),
+        overlaid(runs, {"train_loss": "training", "validation_loss": "validation"}),
         alt="Loss over epochs, training and validation",
         settings={
             "title_y": "loss (nats)",
@@ -228,7 +228,7 @@ def course(run: Run, epoch: int, how: Curves, names: Sequence[str] = ()) -> Sect
     )
     accuracy = Chart(
         curves,
-        long({"train_accuracy": "training", "validation_accuracy": "validation"}, 100.0),
+        shares.assign(value=100 * shares["value"]),
         alt="Accuracy over epochs, training and validation",
         settings={"title_y": "accuracy (%)", "smoothing": how.smoothing, "epoch": epoch},
         key=(digests, "accuracy", epoch, how.smoothing),
@@ -347,14 +347,6 @@ def references(run: Run) -> list[Reference]:
     return rows
 
 
-def command(config: ClassifierConfig) -> str:
-    """Return the command line that trains a run with this config."""
-    changed = [f"{one.name}={getattr(config, one.name)}" for one in config.options() if one.name != "data"]
-    defaults = {f"{one.name}={one.default}" for one in config.options()}
-    settings = " ".join(text.lower() for text in changed if text not in defaults)
-    return f"python -m core train classifier --data {config.data}" + (f" --set {settings}" if settings else "")
-
-
 def how_it_trains(config: ClassifierConfig) -> str:
     """Return what the network looks for and how this run trained it, from its config."""
     seen = [f"shifted by up to {config.shift} pixels"] if config.shift else []
@@ -367,7 +359,7 @@ def how_it_trains(config: ClassifierConfig) -> str:
         + f"What is tested is a running average of the weights (memory {config.averaging} per step): it forgets the "
         "noise of single batches, which is why so much is learned in one epoch. Figures for [[held out]] images and "
         "their [[calibration]] are of images that training has not seen. "
-        f"The same training from the command line: `{command(config)}`"
+        f"The same training from the command line: `{config.command('classifier')}`"
     )
 
 

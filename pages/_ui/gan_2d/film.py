@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.chapters.gan_2d.config import GAN2DConfig
 from core.chapters.gan_2d.film import FILE, Film
+from core.chapters.gan_2d.story import config_of
 from core.data.points import distribution
 from core.runs.naming import names
 from core.runs.store import Run
@@ -37,13 +37,6 @@ def is_there(run: Run) -> bool:
 def film_of(run: Run) -> Film:
     """Return a run's film, shared by all visitors: never change it."""
     return _film(run.digest, run)
-
-
-def with_covered(run: Run, history: pd.DataFrame) -> pd.DataFrame:
-    """Return a run's history with the share of the modes that are covered, where there are any."""
-    config = run.config_as(GAN2DConfig)
-    n_modes = distribution(config.data, config.points, config.jitter).n_modes
-    return history.assign(covered=history["modes"] / n_modes) if n_modes and "modes" in history else history
 
 
 def pane_of(run: Run, title: str = "") -> gan_player.Pane:

@@ -78,12 +78,14 @@ def _show_table(key: str, table: Table, listening: dict[str, Any]) -> None:
     )
 
 
-def show_section(section: Section, on_select: Listener | None = None) -> None:
-    """Show a section's heading and its panels side by side."""
+def show_section(section: Section, on_select: Listener | None = None, across: int = 2) -> None:
+    """Show a section's heading and its panels, ``across`` side by side on a wide screen."""
     st.subheader(section.title, anchor=section.anchor)
-    for column, panel in zip(panels.columns(len(section.panels)), section.panels, strict=True):
-        with column:
-            show_panel(panel, on_select)
+    for start in range(0, len(section.panels), across):
+        row = section.panels[start : start + across]
+        for column, panel in zip(panels.columns(min(across, len(section.panels))), row, strict=False):
+            with column:
+                show_panel(panel, on_select)
 
 
 def show_verdict(verdict: Verdict) -> None:
