@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.chapters.classifier import story
 from core.chapters.classifier.story import ANY, Curves, View
-from core.families.classifiers import charts
+from core.families.classifiers import charts, findings
 from core.runs.store import Run
 from core.story import Panel
 from pages._ui import chapter as ui
@@ -43,7 +43,7 @@ def show_images(run: Run, tables: story.Tables, view: View) -> None:
         return
     few = rows.head(SHOWN)
     with ui.panel(title):
-        texts = story.image_texts(few, classes)
+        texts = findings.image_texts(few, classes)
         gallery(source.images[few["index"]], texts, key="mistakes", alt=f"{len(few)} {view.split} images", scale=3)
 
 

@@ -89,8 +89,8 @@ class TestRecorded:
 
     def test_the_table_of_seeds(self, runs):
         app = open_page(runs[0])
-        seeds = next(one.value for one in app.dataframe if "js" in one.value)
-        assert seeds["js"].tolist() == pytest.approx(runs[0].table("seeds")["js"].tolist())
+        seeds = next(one.value for one in app.dataframe if "JS (nats)" in one.value)
+        assert seeds["JS (nats)"].tolist() == pytest.approx(runs[0].table("seeds")["js"].tolist())
 
     @pytest.mark.parametrize(
         "query",
@@ -120,7 +120,7 @@ class TestRecorded:
         (run.path / "frames.safetensors").write_bytes(b"cut")
         app = open_page(run)
         assert "frames.safetensors" in texts(app) + str([one.proto.title for one in app.warning])
-        assert any("js" in one.value for one in app.dataframe)
+        assert any("JS (nats)" in one.value for one in app.dataframe)
 
     def test_imports_no_torch(self, runs):
         script = (

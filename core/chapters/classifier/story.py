@@ -180,21 +180,6 @@ def chosen_images(tables: Tables, view: View) -> tuple[pd.DataFrame, str]:
     return rows, "misread, the most confident first"
 
 
-def sureness(confidence: float) -> str:
-    """Return a confidence in whole per cent; no model is 100 % sure."""
-    return ">99 %" if confidence > 0.995 else f"{100 * confidence:.0f} %"
-
-
-def image_texts(rows: pd.DataFrame, classes: Sequence[str]) -> list[str]:
-    """Return a line for each image: what it is, what it was read as, how surely."""
-    texts = []
-    for row in rows.to_dict("records"):
-        label, predicted, sure = int(row["label"]), int(row["predicted"]), sureness(float(row["confidence"]))
-        read = "" if label == predicted else f" read as {classes[predicted]}"
-        texts.append(f"{classes[label]}{read}, {sure}")
-    return texts
-
-
 def listed_images(rows: pd.DataFrame, run: Run, split: str) -> Table:
     """Return the images as a table, for where their pictures are not on this machine."""
     classes = classes_of(run)

@@ -129,3 +129,18 @@ def speed_sentence(history: pd.DataFrame, accuracy: float = 0.99) -> str:
 
 def _times(n: int) -> str:
     return {0: "never", 1: "once", 2: "twice"}.get(n, f"{n} times")
+
+
+def sureness(confidence: float) -> str:
+    """Return a confidence in whole per cent; no model is 100 % sure."""
+    return ">99 %" if confidence > 0.995 else f"{100 * confidence:.0f} %"
+
+
+def image_texts(rows: pd.DataFrame, classes: Sequence[str]) -> list[str]:
+    """Return a line for each image: what it is, what it was read as, how surely."""
+    texts = []
+    for row in rows.to_dict("records"):
+        label, predicted, sure = int(row["label"]), int(row["predicted"]), sureness(float(row["confidence"]))
+        read = "" if label == predicted else f" read as {classes[predicted]}"
+        texts.append(f"{classes[label]}{read}, {sure}")
+    return texts
