@@ -67,7 +67,16 @@ NEVER = {  # of other people's packages
 
 # What a page may read is free of torch by name, transitively; so are the runs and the jobs as a whole.
 FREE_OF_TORCH = {"config", "story", "findings", "tables", "charts", "layers", "presets", "registry", "options", "words"}
-FREE_PACKAGES = ("core.telling", "core.runs", "core.jobs", "core.charts", "core.data", "core.cli", "core.training.session", "pages")
+FREE_PACKAGES = (
+    "core.telling",
+    "core.runs",
+    "core.jobs",
+    "core.charts",
+    "core.data",
+    "core.cli",
+    "core.training.session",
+    "pages",
+)
 
 # calls that run code found in a file or a text, or read a format that can hold some
 DANGEROUS = re.compile(

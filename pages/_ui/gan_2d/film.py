@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from core.chapters.gan_2d.film import FILE, Film

@@ -26,7 +26,9 @@ def linked(text: str) -> str:
 
 
 def show_figures(figures: Sequence[Figure]) -> None:
-    """Show the headline row."""
+    """Show the headline row; nothing where there are no figures."""
+    if not figures:
+        return
     panels.headline(figures)
 
 
