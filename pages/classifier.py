@@ -82,7 +82,7 @@ def show_unfinished(ch: ui.Chapter) -> None:
     """Show what there is of a run that has not been evaluated: its figures so far and its curves."""
     run = ch.run
     ui.show_figures(story.figures(run))
-    if run.meta["epochs_done"] and not story.evaluated(run):
+    if run.record.epochs_done and not story.evaluated(run):
         ui.not_evaluated(run, "The confusion matrix, the classes and the verdict")
     epoch = ui.epoch_scrubber(ch)
     if epoch:

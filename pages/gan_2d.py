@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.chapters.gan_2d import story
+from core.chapters.gan_2d.config import GAN2DConfig
 from core.runs.store import Run
 from pages._ui import chapter as ui
 from pages._ui.gan_2d import film as gan_film
@@ -13,10 +14,10 @@ from pages._ui.gan_2d import lab as gan_lab
 
 def beside(ch: ui.Chapter) -> dict[str, Run]:
     """Return the runs that may stand beside the shown one, those on the same points and seed first."""
-    mine = story.config_of(ch.run)
+    mine = ch.run.config_as(GAN2DConfig)
 
     def far(run: Run) -> tuple[bool, bool, str]:
-        config = story.config_of(run)
+        config = run.config_as(GAN2DConfig)
         return (config.data, config.points) != (mine.data, mine.points), config.seed != mine.seed, run.name
 
     there = [run for run in ch.runs if run.id != ch.run.id and gan_film.is_there(run)]

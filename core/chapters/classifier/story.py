@@ -63,7 +63,7 @@ class Curves:
 
 def held_out_split(run: Run) -> str:
     """Return the split of the headline figures: test where the data set has one."""
-    return "test" if "test" in DATASETS[run.config.data].sizes else "validation"
+    return DATASETS[run.config.data].held_out_split
 
 
 def classes_of(run: Run) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def at(tables: Tables, epoch: int, split: str) -> dict[str, pd.DataFrame]:
 def mirror_note(run: Run) -> str:
     """Return how the accuracy was measured where each image was judged together with its mirror image."""
     alone = run.metrics.get(f"{held_out_split(run)}_accuracy_alone")
-    if not getattr(run.config, "flip", False):
+    if not run.config_as(ClassifierConfig).flip:
         return ""
     said = "mean of the answers to each image and its mirror image"
     return said if alone is None else f"{said}; the image alone: {number(alone, '{:.2%}')}"
@@ -350,9 +350,7 @@ def how_it_trains(config: ClassifierConfig) -> str:
 
 def how(run: Run, tables: Tables, view: View, runs: Sequence[Run] = ()) -> How:
     """Return formula, architecture, sources and what to try."""
-    config, classes, epochs = run.config, classes_of(run), kept_epochs(tables)
-    if not isinstance(config, ClassifierConfig):
-        raise run.broken("run.json", "it is no run of the classifier")
+    config, classes, epochs = run.config_as(ClassifierConfig), classes_of(run), kept_epochs(tables)
     now = at(tables, epochs[-1], view.split)["confusion"]
     first, second, _ = findings.confused_pair(findings.matrix(now, len(classes)))
     tries = [

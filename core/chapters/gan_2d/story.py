@@ -11,7 +11,6 @@ from core.chapters.gan_2d import charts, findings
 from core.chapters.gan_2d.config import GAN2DConfig
 from core.chapters.gan_2d.state import read_state
 from core.data.points import Distribution, distribution
-from core.errors import RunError
 from core.runs.store import Run
 from core.story import Chart, Column, Figure, How, Panel, Reference, Section, Story, Table, Try, Verdict
 from core.telling import SoFar, overlaid, so_far
@@ -78,16 +77,9 @@ PANELS: dict[str, tuple[str, dict[str, str], dict[str, Any], str]] = {
 }
 
 
-def config_of(run: Run) -> GAN2DConfig:
-    """Return the run's config; RunError if the run is of another experiment."""
-    if not isinstance(run.config, GAN2DConfig):
-        raise RunError(f"{run.id} is no 2-D GAN", "Pick a run of the experiment gan_2d")
-    return run.config
-
-
 def source_of(run: Run) -> Distribution:
     """Return the distribution that a run learns."""
-    config = config_of(run)
+    config = run.config_as(GAN2DConfig)
     return distribution(config.data, config.points, config.jitter)
 
 
@@ -101,7 +93,7 @@ def figures(run: Run) -> list[Figure]:
     if not run.metrics:
         return so_far(run, SO_FAR, "frame")
     metrics, source = run.metrics, source_of(run)
-    published = PACGAN.get(config_of(run).data, ())
+    published = PACGAN.get(run.config_as(GAN2DConfig).data, ())
     best = published[-1] if published else None
     over = f"mean of {findings.seeds_in_words(metrics)}, held-out points"
     found = [
@@ -148,7 +140,7 @@ def with_covered(run: Run, history: pd.DataFrame) -> pd.DataFrame:
 
 def course(runs: Sequence[Run], frame: int) -> Section:
     """Return the measures over time, with a cursor at the frame; those of the run beside it dashed."""
-    step = frame * config_of(runs[0]).steps_per_frame
+    step = frame * runs[0].config_as(GAN2DConfig).steps_per_frame
     digests = tuple(run.digest for run in runs)
     panels = []
     for key, (title, columns, settings, words) in PANELS.items():
@@ -201,7 +193,7 @@ def verdict(run: Run, frame: int | None) -> Verdict | None:
     if rows:
         measured = {str(name): float(value) for name, value in rows[0].items()}
         step = int(measured["step"])
-        state = read_state(measured, loss=config_of(run).loss, n_modes=source.n_modes, step=step)
+        state = read_state(measured, loss=run.config_as(GAN2DConfig).loss, n_modes=source.n_modes, step=step)
         at_frame = [f"**Step {step:,}.**", *state.warnings, *state.sentences]
     if "js_mean" not in run.metrics:
         return Verdict(at_frame) if at_frame else None
@@ -211,7 +203,7 @@ def verdict(run: Run, frame: int | None) -> Verdict | None:
 
 def references(run: Run) -> list[Reference]:
     """Return the run beside PacGAN's table; nothing where it learns another distribution."""
-    metrics, data = run.metrics, config_of(run).data
+    metrics, data = run.metrics, run.config_as(GAN2DConfig).data
     if data not in PACGAN or "modes_mean" not in metrics:
         return []
     one, two = PACGAN[data]
@@ -272,7 +264,7 @@ SOURCES = {
 
 def how(run: Run) -> How:
     """Return formula, networks, sources and what to try."""
-    config = config_of(run)
+    config = run.config_as(GAN2DConfig)
     return How(
         formula=FORMULAS[config.loss],
         text="The [[generator]] moves noise into the plane; the [[discriminator]] learns which points are real. Its "

@@ -86,7 +86,7 @@ def figures(run: Run) -> list[Figure]:
     """Return the run's final figures, or how far it is."""
     if not run.metrics:
         return so_far(run, SO_FAR)
-    split, metrics, config = findings.held_out_split(run), run.metrics, findings.config_of(run)
+    split, metrics, config = findings.held_out_split(run), run.metrics, run.config_as(VAEConfig)
     report = f"{number(REPORT['test'], '{:,.2f}')} (its log p, never below its ELBO)"
     return [
         Figure(
@@ -272,7 +272,7 @@ def likelihood_formula(config: VAEConfig) -> str:
 
 def how(run: Run) -> How:
     """Return formula, architecture, sources and what to try."""
-    config = findings.config_of(run)
+    config = run.config_as(VAEConfig)
     return How(
         formula=r"\begin{aligned} \log p(x) \;&\ge\; \mathrm{ELBO}(x) = "
         r"\underbrace{\mathbb{E}_{q(z|x)}\log p(x|z)}_{-\,\text{reconstruction}} - "

@@ -212,13 +212,6 @@ def held_out_split(run: Run) -> str:
     return DATASETS[run.config.data].held_out_split
 
 
-def config_of(run: Run) -> VAEConfig:
-    """Return the run's config; RunError if it is no run of a VAE."""
-    if not isinstance(run.config, VAEConfig):
-        raise run.broken("run.json", "it is no run of a VAE")
-    return run.config
-
-
 def comparable(run: Run) -> bool:
     """Whether the reports' figures are of the same exercise: MNIST, Gaussian likelihood, sigma 0.4."""
     config = run.config

@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
+from core.chapters.gan_2d.config import GAN2DConfig
 from core.chapters.gan_2d.film import FILE, Film
-from core.chapters.gan_2d.story import config_of
 from core.data.points import distribution
 from core.runs.naming import names
 from core.runs.store import Run

@@ -14,7 +14,6 @@ import streamlit as st
 from core import settings
 from core.chapters.gan_2d.config import GAN2DConfig
 from core.chapters.gan_2d.presets import PRESETS
-from core.chapters.gan_2d.story import config_of
 from core.data.point_files import read_points
 from core.data.points import OWN, decode, distribution, encode, own_points
 from core.errors import AtlasError, DataError
