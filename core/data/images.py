@@ -80,11 +80,6 @@ def preprocess(images: torch.Tensor) -> torch.Tensor:
     return images.reshape(_checked_shape(images)).float() / FULL_INK
 
 
-def preprocess_array(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the same as :func:`preprocess`, bit for bit, for a numpy array."""
-    return images.reshape(_checked_shape(images)).astype(np.float32) / np.float32(FULL_INK)
-
-
 def binarise(images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
     """Return a random black-and-white version: each pixel is 1 with probability ``value / 255``.
 

@@ -229,15 +229,20 @@ def _seconds(whole: Mapping[str, Any], key: str) -> float:
     return float(value)
 
 
-@functools.lru_cache(maxsize=1024)
-def _parsed(path: Path, version: tuple[int, ...]) -> Record:
-    """Return the record of a ``run.json``; ``version`` tells one writing of the file from another."""
-    data = read_inside(path, RUN_JSON, MOST_BYTES)
+@functools.lru_cache(maxsize=256)
+def _of(data: bytes) -> Record:
+    """Return the record of some bytes: a file that is read again while it is being written is parsed once."""
     try:
         meta = parse_json(data)
     except ValueError as error:
         raise ValueError(f"it is no readable JSON ({error})") from None
     return parse(meta)
+
+
+@functools.lru_cache(maxsize=1024)
+def _settled(path: Path, version: tuple[int, ...]) -> Record:
+    """Return the record of a ``run.json``; ``version`` tells one writing of the file from another."""
+    return _of(read_inside(path, RUN_JSON, MOST_BYTES))
 
 
 def read_record(path: Path) -> Record:
@@ -252,5 +257,5 @@ def read_record(path: Path) -> Record:
     """
     about = (path / RUN_JSON).lstat()
     if time.time_ns() - about.st_mtime_ns < SETTLED_NS:  # it may be written again within one tick of the clock
-        return _parsed.__wrapped__(path, ())
-    return _parsed(path, (about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns))
+        return _of(read_inside(path, RUN_JSON, MOST_BYTES))
+    return _settled(path, (about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.data import load
-from core.data.images import CENTRE, as_tensor, binarise, from_drawing, preprocess, preprocess_array
+from core.data.images import CENTRE, as_tensor, binarise, from_drawing, preprocess
 from core.errors import DataError
 
 EVERY_VALUE = np.arange(784, dtype=np.uint8).reshape(1, 28, 28)
@@ -39,12 +39,6 @@ def test_preprocess_is_value_over_255(shape: tuple[int, ...]) -> None:
     assert (float(seen.min()), float(seen.max())) == (0.0, 1.0)
 
 
-def test_preprocess_of_arrays_and_tensors_agree_bit_for_bit() -> None:
-    seen = preprocess_array(EVERY_VALUE)
-    assert (seen.shape, seen.dtype) == ((1, 1, 28, 28), np.float32)
-    assert np.array_equal(seen, preprocess(torch.from_numpy(EVERY_VALUE)).numpy())
-
-
 def test_preprocess_leaves_its_input_alone() -> None:
     images = torch.from_numpy(EVERY_VALUE.copy())
     preprocess(images).zero_()
@@ -59,15 +53,12 @@ def test_preprocessing_twice_is_refused() -> None:
     once = preprocess(torch.from_numpy(EVERY_VALUE))
     with pytest.raises(DataError, match="type float32, not uint8"):
         preprocess(once)
-    with pytest.raises(DataError, match="type float64, not uint8"):
-        preprocess_array(np.zeros((1, 28, 28)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("shape", [(), (28,), (784,), (3, 784), (28, 27), (2, 3, 28, 28), (1, 1, 1, 28, 28)])
 def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
-    for refused in (lambda: preprocess(torch.zeros(shape, dtype=torch.uint8)), lambda: preprocess_array(zeros(shape))):
-        with pytest.raises(DataError, match=r"images have shape \("):
-            refused()
+    with pytest.raises(DataError, match=r"images have shape \("):
+        preprocess(torch.zeros(shape, dtype=torch.uint8))
 
 
 def zeros(shape: tuple[int, ...]) -> np.ndarray:

@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 
 from core.errors import RunError
+from core.jobs import queue
 from core.options import Config
 from core.runs import record as records
 from core.runs.record import DataRecord, SplitRecord, parse
 from core.runs.recorder import Recorder
 from core.runs.store import Run, RunStore
 from core.training.session import mark
+from tests.pages.screen import Idle
 from tests.stub.config import StubConfig
-from tests.tools import change, fresh
+from tests.tools import change, config, fresh
 
 
 def test_every_field_is_typed(store: RunStore):
@@ -106,3 +108,12 @@ def test_a_config_is_checked_once(store: RunStore, monkeypatch: pytest.MonkeyPat
     assert len(seen) == 1
     record.changed(status="stopped").changed(elapsed_s=3)
     assert len(seen) == 1
+
+
+def test_a_submit_reads_its_record_twice_and_checks_its_config_once(store: RunStore, monkeypatch: pytest.MonkeyPatch):
+    read, checked, wanted = [], [], config()
+    plain_read, plain_check = records.read_inside, StubConfig.__post_init__
+    monkeypatch.setattr(records, "read_inside", lambda *file: (read.append(file), plain_read(*file))[1])
+    monkeypatch.setattr(StubConfig, "__post_init__", lambda self: (checked.append(1), plain_check(self))[1])
+    queue.JobQueue(Idle()).submit("stub", wanted)
+    assert (len(read), len(checked)) == (2, 1)

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-LOSSES = ("non-saturating", "least-squares", "wasserstein")
 CRITIC_SCALE = 0.25  # sides of the square: the critic's surface is shown from minus this to plus this
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from core.chapters.latent_vae.config import LatentVAEConfig
 from core.chapters.latent_vae.latents import MAX_LOGVAR, MIN_LOGVAR, Decoder, LatentTable, RowAdam
-from core.data import Split, load
+from core.data import DATASETS, Split, load
 from core.data.images import as_tensor
 from core.data.subsets import every, one_of_each
 from core.families.log_probs.ppca import fit_ppca
@@ -40,7 +40,7 @@ START_LOGVAR = -2.0  # narrower than the prior: with q = N(0, I) for all images 
 def build(config: LatentVAEConfig) -> dict[str, nn.Module]:
     """Return the modules that a run's weights fit: ``decoder`` and kept ``latents``, and the ``amortised`` twin."""
     vae = cast(VAE, vae_chapter.build(config)["vae"])
-    n_kept = min(config.kept_images, len(load(config.data, "train")))
+    n_kept = min(config.kept_images, DATASETS[config.data].sizes["train"])
     return {
         "decoder": Decoder(cast(VAE, vae_chapter.build(config)["vae"]).decoder),
         "latents": LatentTable(n_kept, config.latent_dim),

@@ -53,15 +53,6 @@ def intrinsic_dimension(distances: Tensor) -> Tensor:
     return 1 / (distances[:, -1:] / distances[:, :-1]).log().mean(1)
 
 
-def pooled_dimension(local: NDArray[np.floating]) -> float:
-    """Return one intrinsic dimension for a set of points: the harmonic mean of the local ones.
-
-    The local estimates are inverse means of logs, so their inverses average without bias (MacKay and
-    Ghahramani, Comments on "Maximum likelihood estimation of intrinsic dimension", 2005).
-    """
-    return float(1 / np.mean(1 / np.asarray(local, dtype=float)))
-
-
 def _pearson(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     a, b = a - a.mean(), b - b.mean()
     scale = math.sqrt(float(a @ a) * float(b @ b))

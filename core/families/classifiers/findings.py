@@ -117,16 +117,6 @@ def first_epoch_at(history: pd.DataFrame, accuracy: float) -> pd.Series | None:
     return None if reached.empty else reached.iloc[0]
 
 
-def speed_sentence(history: pd.DataFrame, accuracy: float = 0.99) -> str:
-    """Say when the model first read that share of the validation images correctly."""
-    row = first_epoch_at(history, accuracy)
-    if row is None:
-        best = history["validation_accuracy"].max()
-        return f"It does not reach {accuracy:.0%} on validation images; its best epoch has {best:.2%}."
-    when = f"in epoch {int(row['epoch'])}, after {row['elapsed_s']:.0f} s"
-    return f"It first reaches {accuracy:.0%} on validation images {when}."
-
-
 def _times(n: int) -> str:
     return {0: "never", 1: "once", 2: "twice"}.get(n, f"{n} times")
 

@@ -11,7 +11,6 @@ from core.families.classifiers.findings import (
     confusion_sentence,
     matrix,
     overfitting_sentence,
-    speed_sentence,
     with_intervals,
 )
 
@@ -96,14 +95,6 @@ def test_calibration_has_a_direction(confidence, accuracy, word):
     row = measures(confidence=confidence, accuracy=accuracy).iloc[0]
     assert word in calibration_sentence(row)
     assert "0.40 points" in calibration_sentence(row)
-
-
-def test_speed_names_the_first_epoch_at_the_mark():
-    past = pd.DataFrame(
-        {"epoch": [1, 2, 3], "validation_accuracy": [0.98, 0.991, 0.995], "elapsed_s": [10.0, 20.4, 30.0]}
-    )
-    assert speed_sentence(past) == "It first reaches 99% on validation images in epoch 2, after 20 s."
-    assert "its best epoch has 99.50%" in speed_sentence(past, 0.999)
 
 
 def test_intervals_of_bins_hold_their_accuracies():
