@@ -61,10 +61,6 @@ def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
         preprocess(torch.zeros(shape, dtype=torch.uint8))
 
 
-def zeros(shape: tuple[int, ...]) -> np.ndarray:
-    return np.zeros(shape, dtype=np.uint8)
-
-
 # --- tensors on shared memory
 
 
