@@ -6,6 +6,11 @@ load them one by one. A component of Streamlit takes one text, so :func:`bundle`
 ===========  ========================================================================================================
 module       what it gives
 ===========  ========================================================================================================
+network      ``new Network(layers, file, shape)``: layers from ``core.layers.described``, bytes of a safetensors file,
+             the shape of one item; ``forward(x, n)``: outputs of n items, Float32Array; ``gradient(x, weights, n)``:
+             ``{output, gradient}`` of ``sum(output * weights)`` in the input. Errors: a ``Problem``, one sentence
+safetensors  ``parseSafetensors(bytes)``, ``valuesOf(tensors, name, shape)``; ``Problem``
+random       ``seeded(seed)``: ``uniform()``, ``normal()``, ``normals(n)``
 drawing      ``rasterise(strokes, size)``: ink of a drawing; ``fromDrawing(ink)``, ``digitOf(strokes)``: 28 x 28 bytes
 ===========  ========================================================================================================
 """
