@@ -9,23 +9,17 @@ Points are in the unit square; the networks see them centred and scaled to about
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-CENTRE = 0.5
-SCALE = 4.0
-FREQUENCY = 8.0  # standard deviation of the random waves' frequencies, radians per centred unit
+from core.layers import Activation, StackedDense
+from core.models.gan_2d_layers import CENTRE, SCALE, discriminator_sizes, generator_sizes, stacked
+from core.networks import build_layer
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": torch.relu,
-    "leaky": lambda x: nn.functional.leaky_relu(x, 0.2),
-    "tanh": torch.tanh,
-    "silu": nn.functional.silu,
-}
+FREQUENCY = 8.0  # standard deviation of the random waves' frequencies, radians per centred unit
 
 
 def centred(points: Tensor) -> Tensor:
@@ -46,7 +40,7 @@ class SeededMLP(nn.Module):
     sizes
         Inputs, hidden widths, outputs.
     activation
-        A key of ACTIVATIONS, applied after every layer but the last.
+        A key of ``core.layers.ACTIVATIONS``, applied after every layer but the last.
     generators
         One per seed: each seed's weights are drawn from its own, uniformly in +- sqrt(3 / inputs) (unit gain),
         biases in +- 1 / sqrt(inputs), so a seed's network is the same whether it is trained alone or with others.
@@ -54,10 +48,13 @@ class SeededMLP(nn.Module):
 
     def __init__(self, sizes: Sequence[int], activation: str, generators: Sequence[torch.Generator]) -> None:
         super().__init__()
-        self.act = ACTIVATIONS[activation]
+        self.act = build_layer(Activation(activation))
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
-        for inputs, outputs in itertools.pairwise(sizes):
+        for layer in stacked(sizes, activation):
+            if not isinstance(layer, StackedDense):
+                continue
+            inputs, outputs = layer.inputs, layer.outputs
             bound = 1 / math.sqrt(inputs)
             weight = [torch.rand(inputs, outputs, generator=g).mul_(2).sub_(1) for g in generators]
             bias = [torch.rand(1, outputs, generator=g).mul_(2).sub_(1) for g in generators]
@@ -87,7 +84,7 @@ class Generator(SeededMLP):
     def __init__(
         self, noise_dim: int, layers: int, neurons: int, activation: str, generators: Sequence[torch.Generator]
     ) -> None:
-        super().__init__([noise_dim, *[neurons] * layers, 2], activation, generators)
+        super().__init__(generator_sizes(noise_dim, layers, neurons), activation, generators)
 
     def forward(self, z: Tensor) -> Tensor:
         """Return the points that the noise becomes."""
@@ -103,8 +100,7 @@ class Discriminator(SeededMLP):
     ``features`` random sines and cosines of each point stand beside its coordinates (Tancik et al.,
     arXiv:2006.10739): a plain perceptron is slow to learn detail as fine as the noise of the ring and the grid.
 
-    ``gain`` multiplies the output. A critic gets 1 / SCALE: what has slope 1 in the network's own coordinates, where
-    the usual rates are right for it, then has slope 1 in the square's.
+    ``gain`` multiplies the output (see ``gain_of`` beside the layers).
     """
 
     def __init__(
@@ -118,7 +114,7 @@ class Discriminator(SeededMLP):
         features: int = 0,
         gain: float = 1.0,
     ) -> None:
-        super().__init__([(2 + 2 * features) * packing, *[neurons] * layers, 1], activation, generators)
+        super().__init__(discriminator_sizes(packing, layers, neurons, features), activation, generators)
         self.waves: Tensor
         self.packing = packing
         self.features = features

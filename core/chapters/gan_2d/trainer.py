@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.chapters.gan_2d.config import GAN2DConfig
-from core.chapters.gan_2d.losses import between, discriminator_loss, generator_loss, penalty, slopes, to_level
-from core.chapters.gan_2d.model import SCALE, Discriminator, Generator
+from core.configs import GAN2DConfig
 from core.data.points import Distribution, distribution
 from core.errors import RunError
+from core.models.gan_2d import Discriminator, Generator
+from core.models.gan_2d_layers import gain_of
+from core.training.gan2d_losses import between, discriminator_loss, generator_loss, penalty, slopes, to_level
 from core.training.loop import seeded
 from core.training.schedules import set_rate, warmup_cosine
 from core.training.weights import optimizer_state, restore_optimizer
@@ -268,6 +269,6 @@ def build(config: GAN2DConfig, seeds: Sequence[int]) -> tuple[Generator, Discrim
         config.activation,
         [seeded(s, "init", 1) for s in seeds],
         features=config.d_features,
-        gain=1 / SCALE if config.loss == "wasserstein" else 1.0,
+        gain=gain_of(config.loss),
     )
     return generator, discriminator

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from core.families.classifiers.layers import N_CLASSES, STAGES
-
-
-def block(inputs: int, outputs: int, pool: nn.Module | None = None) -> list[nn.Module]:
-    """Return a 3 x 3 convolution, pooling if any, batch normalisation (arXiv:1502.03167) and ReLU.
-
-    Pooling comes right after the convolution: where the normalisation's scale is positive the maximum commutes with
-    it and with ReLU, and both then work on a quarter of the pixels.
-    """
-    convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)  # the normalisation brings its own bias
-    return [convolution, *([pool] if pool else []), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+from core.models.classifier_layers import body, head
+from core.networks import build, build_layer
 
 
 class Classifier(nn.Module):
@@ -34,15 +25,9 @@ class Classifier(nn.Module):
     def __init__(self, width: int = 16, dropout: float = 0.0) -> None:
         super().__init__()
         self.width = width
-        pools = {"": None, "halve": nn.MaxPool2d(2), "global": nn.AdaptiveMaxPool2d(1)}
-        layers: list[nn.Module] = []
-        channels = 1
-        for stage in STAGES:
-            layers += block(channels, stage.times * width, pools[stage.pool])
-            channels = stage.times * width
-        self.body = nn.Sequential(*layers, nn.Flatten())
+        self.body = build(body(width))
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(channels, N_CLASSES)
+        self.head = build_layer(head(width))
 
     def features(self, x: Tensor) -> Tensor:
         """Return the features before the linear layer.

@@ -9,11 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from core.families.vaes.layers import channels_of
-from core.families.vaes.model import ACTIVATIONS, VAE
-
-SIDE = 28
-KERNEL = (4, 2, 1)  # side, stride, padding: the stride halves or doubles the side of the maps
+from core.models.vae import VAE
+from core.models.vae_layers import SIDE, channels_of, conv_decoder, conv_encoder
+from core.networks import build
 
 
 class ConvDecoder(nn.Module):
@@ -24,18 +22,7 @@ class ConvDecoder(nn.Module):
 
     def __init__(self, width: int, latent_dim: int, activation: str) -> None:
         super().__init__()
-        act, c = ACTIVATIONS[activation], channels_of(width)
-        self.maps = nn.Sequential(
-            nn.Linear(latent_dim, width),
-            act(),
-            nn.Linear(width, 2 * c * 49),
-            act(),
-            nn.Unflatten(1, (2 * c, 7, 7)),
-            nn.ConvTranspose2d(2 * c, c, *KERNEL),
-            act(),
-            nn.ConvTranspose2d(c, 1, *KERNEL, bias=False),
-            nn.Flatten(),
-        )
+        self.maps = build(conv_decoder(width, latent_dim, activation))
         self.bias = nn.Parameter(torch.zeros(SIDE * SIDE))
 
     def forward(self, z: Tensor) -> Tensor:
@@ -54,25 +41,15 @@ class ConvVAE(VAE):
     latent_dim
         Dimension of z.
     activation
-        A key of ``ACTIVATIONS``.
+        A key of ``core.layers.ACTIVATIONS``.
     """
 
     def __init__(self, width: int = 256, latent_dim: int = 20, activation: str = "relu") -> None:
         nn.Module.__init__(self)  # a VAE's methods, without its dense layers
-        act, c = ACTIVATIONS[activation], channels_of(width)
+        c = channels_of(width)
         self.x_dim, self.latent_dim = SIDE * SIDE, latent_dim
         self.widths = (latent_dim, width, 2 * c * 49, c * 196, self.x_dim)
-        self.encoder = nn.Sequential(
-            nn.Unflatten(1, (1, SIDE, SIDE)),
-            nn.Conv2d(1, c, *KERNEL),
-            act(),
-            nn.Conv2d(c, 2 * c, *KERNEL),
-            act(),
-            nn.Flatten(),
-            nn.Linear(2 * c * 49, width),
-            act(),
-            nn.Linear(width, 2 * latent_dim),
-        )
+        self.encoder: nn.Module = build(conv_encoder(width, latent_dim, activation))
         self.decoder = ConvDecoder(width, latent_dim, activation)
 
     @property

@@ -1,18 +1,32 @@
-"""The layers of the dense VAE as plain data, for the page. No torch."""
+"""The layers of the VAEs as plain data: the networks, the page's table and the browser's are made of them. No torch."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+import math
+from typing import Any
 
 import pandas as pd
 
-from core.families.vaes.config import VAEConfig
+from core import layers as plain
+from core.configs import VAEConfig
+
+SIDE = 28
+PIXELS = SIDE * SIDE
+KERNEL = (4, 2, 1)  # side, stride, padding: the stride halves or doubles the side of the maps
 
 
-def sizes(width: int, depth: int, latent_dim: int, x_dim: int = 784) -> tuple[list[int], list[int]]:
-    """Return the layer sizes of encoder and decoder; the encoder ends in means and log-variances."""
-    hidden = [width] * depth
-    return [x_dim, *hidden, 2 * latent_dim], [latent_dim, *hidden, x_dim]
+def encoder(config: VAEConfig) -> plain.Layers:
+    """Return the layers from a flat image (784,) to the means and log-variances of q(z|x), (2 * latent_dim,)."""
+    if config.network == "convolutional":
+        return conv_encoder(config.width, config.latent_dim, config.activation)
+    return plain.perceptron([PIXELS, *[config.width] * config.depth, 2 * config.latent_dim], config.activation)
+
+
+def decoder(config: VAEConfig) -> plain.Layers:
+    """Return the layers from z (latent_dim,) to the pixels' logits (784,); a convolutional one ends in a bias."""
+    if config.network == "convolutional":
+        return (*conv_decoder(config.width, config.latent_dim, config.activation), plain.Bias(PIXELS))
+    return plain.perceptron([config.latent_dim, *[config.width] * config.depth, PIXELS], config.activation)
 
 
 def channels_of(width: int) -> int:
@@ -20,38 +34,62 @@ def channels_of(width: int) -> int:
     return max(1, width // 16)
 
 
-def architecture(config: VAEConfig) -> pd.DataFrame:
-    """Return the network layer by layer: ``Part``, ``Layer``, ``Output`` (numbers) and ``Weights``."""
-    name = config.activation if config.activation == "tanh" else config.activation.upper()
-    rows = _convolutional(config, name) if config.network == "convolutional" else _dense(config, name)
-    return pd.DataFrame(rows, columns=["Part", "Layer", "Output", "Weights"])
+def conv_encoder(width: int, latent_dim: int, activation: str) -> plain.Layers:
+    """Return two convolutions of stride 2 and two dense layers."""
+    act, c = plain.Activation(activation), channels_of(width)
+    return (
+        plain.Unflatten((1, SIDE, SIDE)),
+        plain.Conv2d(1, c, *KERNEL),
+        act,
+        plain.Conv2d(c, 2 * c, *KERNEL),
+        act,
+        plain.Flatten(),
+        plain.Dense(2 * c * 49, width),
+        act,
+        plain.Dense(width, 2 * latent_dim),
+    )
+
+
+def conv_decoder(width: int, latent_dim: int, activation: str) -> plain.Layers:
+    """Return two dense layers and two transposed convolutions: the encoder mirrored, without the bias per pixel."""
+    act, c = plain.Activation(activation), channels_of(width)
+    return (
+        plain.Dense(latent_dim, width),
+        act,
+        plain.Dense(width, 2 * c * 49),
+        act,
+        plain.Unflatten((2 * c, 7, 7)),
+        plain.ConvTranspose2d(2 * c, c, *KERNEL),
+        act,
+        plain.ConvTranspose2d(c, 1, *KERNEL, bias=False),
+        plain.Flatten(),
+    )
+
+
+def browser_encoder(config: VAEConfig, key: str) -> list[dict[str, Any]]:
+    """Return the encoder as the browser computes it; ``key`` is the encoder's place, as ``vae.encoder``."""
+    return plain.described(encoder(config), key)
+
+
+def browser_decoder(config: VAEConfig, key: str) -> list[dict[str, Any]]:
+    """Return the decoder as the browser computes it; ``key`` is the decoder's place, as ``vae.decoder``."""
+    layers = decoder(config)
+    if config.network == "convolutional":
+        return [*plain.described(layers[:-1], f"{key}.maps"), *plain.described_as(layers[-1], key)]
+    return plain.described(layers, key)
 
 
 ENDS = {"Encoder": "means and log-variances of q(z|x)", "Decoder": "logits of the pixels"}
-Row = tuple[str, str, int, int]
 
 
-def _dense(config: VAEConfig, activation: str) -> list[Row]:
+def architecture(config: VAEConfig) -> pd.DataFrame:
+    """Return the network layer by layer: ``Part``, ``Layer``, ``Output`` (numbers) and ``Weights``."""
     rows = []
-    for part, chain in zip(ENDS, sizes(config.width, config.depth, config.latent_dim), strict=True):
-        steps = list(pairwise(chain))
-        for number, (inputs, outputs) in enumerate(steps, start=1):
-            layer = f"Linear: {ENDS[part]}" if number == len(steps) else f"Linear, {activation}"
-            rows.append((part, layer, outputs, (inputs + 1) * outputs))
-    return rows
-
-
-def _convolutional(config: VAEConfig, activation: str) -> list[Row]:
-    width, latent_dim, c = config.width, config.latent_dim, channels_of(config.width)
-    inner, outer = 2 * c * 49, c * 196
-    conv = "4 × 4 convolution, stride 2"
-    return [
-        ("Encoder", f"{conv}, {c} channels, {activation}", outer, 17 * c),
-        ("Encoder", f"{conv}, {2 * c} channels, {activation}", inner, (16 * c + 1) * 2 * c),
-        ("Encoder", f"Linear, {activation}", width, (inner + 1) * width),
-        ("Encoder", f"Linear: {ENDS['Encoder']}", 2 * latent_dim, (width + 1) * 2 * latent_dim),
-        ("Decoder", f"Linear, {activation}", width, (latent_dim + 1) * width),
-        ("Decoder", f"Linear, {activation}", inner, (width + 1) * inner),
-        ("Decoder", f"Transposed {conv}, {c} channels, {activation}", outer, (32 * c + 1) * c),
-        ("Decoder", f"Transposed {conv}, and a bias per pixel: {ENDS['Decoder']}", 784, 16 * c + 784),
-    ]
+    for part, layers, inputs in (
+        ("Encoder", encoder(config), PIXELS),
+        ("Decoder", decoder(config), config.latent_dim),
+    ):
+        found = plain.table(layers, (inputs,))
+        words = [*(row.words for row in found[:-1]), f"{found[-1].words}: {ENDS[part]}"]
+        rows += [(part, said, math.prod(row.shape), row.weights) for said, row in zip(words, found, strict=True)]
+    return pd.DataFrame(rows, columns=["Part", "Layer", "Output", "Weights"])

@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
 from torch import Tensor, nn
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "tanh": nn.Tanh,
-}
-
-
-def mlp(sizes: list[int], activation: str) -> nn.Sequential:
-    """Return linear layers of the given sizes with an activation between, and none after the last."""
-    layers: list[nn.Module] = []
-    for inputs, outputs in pairwise(sizes[:-1]):
-        layers += [nn.Linear(inputs, outputs), ACTIVATIONS[activation]()]
-    return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
+from core.layers import perceptron
+from core.networks import build
 
 
 class VAE(nn.Module):
@@ -38,7 +23,7 @@ class VAE(nn.Module):
     latent_dim
         Dimension of z.
     activation
-        A key of ``ACTIVATIONS``.
+        A key of ``core.layers.ACTIVATIONS``.
     """
 
     def __init__(
@@ -46,9 +31,9 @@ class VAE(nn.Module):
     ) -> None:
         super().__init__()
         self.x_dim, self.latent_dim = x_dim, latent_dim
-        self.encoder: nn.Module = mlp([x_dim, *hidden, 2 * latent_dim], activation)
+        self.encoder: nn.Module = build(perceptron([x_dim, *hidden, 2 * latent_dim], activation))
         self.widths = (latent_dim, *reversed(hidden), x_dim)
-        self.decoder: nn.Module = mlp(list(self.widths), activation)
+        self.decoder: nn.Module = build(perceptron(self.widths, activation))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``mu`` and ``logvar`` of q(z|x), each (batch, latent_dim), for ``x`` (batch, x_dim) in [0, 1]."""

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from core.families.classifiers.layers import architecture
-from core.families.classifiers.model import Classifier, block
+from core.models.classifier import Classifier
+from core.models.classifier_layers import architecture, block, network
+from core.networks import build
 
 
 @pytest.fixture
@@ -30,9 +31,14 @@ def test_the_listed_layers_are_those_of_the_network(width):
     assert listed["Output"].tolist()[-2:] == [str(model.head.in_features), str(model.head.out_features)]
 
 
+def test_the_browsers_layers_name_every_weight_of_the_module():
+    state = {f"classifier.{name}" for name in Classifier(3).state_dict() if "num_batches" not in name}
+    assert {name for one in network(3) for name in one["tensors"].values()} == state
+
+
 def test_pooling_before_the_normalisation_gives_the_same_as_after_it_where_the_scale_is_positive(images):
     torch.manual_seed(0)
-    convolution, pool, normal, relu = block(1, 4, nn.MaxPool2d(2))
+    convolution, pool, normal, relu = build(block(1, 4, "halve"))
     normal.weight.data.uniform_(0.5, 2)
     normal.running_mean.uniform_(-1, 1)
     early, late = nn.Sequential(convolution, pool, normal, relu), nn.Sequential(convolution, normal, relu, pool)

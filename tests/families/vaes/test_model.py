@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from core.families.vaes.config import VAEConfig
-from core.families.vaes.convolutional import ConvVAE
-from core.families.vaes.layers import architecture, sizes
-from core.families.vaes.model import ACTIVATIONS, VAE, mean_image, mlp, reparameterise
-from core.families.vaes.task import build
+from core.configs import VAEConfig
+from core.experiments.vae import build
+from core.models.conv_vae import ConvVAE
+from core.models.vae import VAE, mean_image, reparameterise
+from core.models.vae_layers import architecture, browser_decoder, browser_encoder
 
 
 def small(**options):
@@ -33,14 +33,6 @@ def test_encoder_and_decoder_are_mirror_images():
     assert widths == [[12, 8], [8, 6], [6, 6]]
     widths = [[layer.in_features, layer.out_features] for layer in vae.decoder if hasattr(layer, "in_features")]
     assert widths == [[3, 6], [6, 8], [8, 12]]
-
-
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_every_activation_stands_between_layers_and_not_after_the_last(activation):
-    layers = list(mlp([4, 5, 6, 2], activation))
-    assert [type(one).__name__ for one in layers].count("Linear") == 3
-    assert len(layers) == 5
-    assert layers[-1].out_features == 2
 
 
 def test_draws_have_the_mean_and_the_variance_of_q():
@@ -87,10 +79,18 @@ def test_the_listed_architecture_is_the_built_one(network):
     assert [vae.latent_dim, *listed["Output"][listed["Part"] == "Decoder"]] == list(vae.widths)
 
 
+@pytest.mark.parametrize("network", ["dense", "convolutional"])
+def test_the_browsers_layers_name_every_weight_of_the_module(network):
+    config = VAEConfig(width=16, latent_dim=5, network=network)
+    vae = build(config)["vae"]
+    layers = [*browser_encoder(config, "vae.encoder"), *browser_decoder(config, "vae.decoder")]
+    assert {name for one in layers for name in one["tensors"].values()} == {f"vae.{n}" for n in vae.state_dict()}
+
+
 def test_the_listed_dense_layers_are_named():
     listed = architecture(VAEConfig(width=16, latent_dim=5))
     assert list(listed["Part"]) == ["Encoder"] * 3 + ["Decoder"] * 3
-    assert sizes(16, 2, 5) == ([784, 16, 16, 10], [5, 16, 16, 784])
+    assert list(listed["Output"]) == [16, 16, 10, 16, 16, 784]
     assert architecture(VAEConfig(activation="tanh"))["Layer"].iloc[0] == "Linear, tanh"
 
 
