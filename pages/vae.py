@@ -327,8 +327,8 @@ def show_how(ch: ui.Chapter) -> None:
     )
     tries = [
         ui.Try("See the ten draws after one epoch, before the digits have formed", {"epoch": 1}),
-        ui.Try("Move one latent dimension after the other", {"probe": True, "way": "Traverse", "dimension": "all"}),
-        ui.Try("Walk from one validation image to another", {"probe": True, "way": "Between"}),
+        ui.Try("Move z with the pointer, and see whose images lie where it goes", {"probe": True}),
+        ui.Try("Hold a z and scrub through the epochs: the same z becomes a digit", {"probe": True, "epoch": 1}),
     ]
     ui.how_it_works(
         formula=r"\log p(x) \;\ge\; \mathrm{ELBO}(x) = "

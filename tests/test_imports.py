@@ -30,7 +30,7 @@ GROUND = ("core.errors", "core.settings", "core.options", "core.words", "core.re
 DATA = (*GROUND, "core.data")
 RUNS = (*DATA, "core.runs")
 TRAINING = (*RUNS, "core.training")
-FAMILY = (*TRAINING, "core.charts", "core.story", "core.telling")
+FAMILY = (*TRAINING, "core.charts", "core.story", "core.telling", "core.layers", "core.networks")
 MAY: dict[str, tuple[str, ...]] = {
     "core.errors": (),
     "core.settings": ("core.errors",),
@@ -40,6 +40,8 @@ MAY: dict[str, tuple[str, ...]] = {
     "core.terminal": ("core.errors",),
     "core.story": ("core.errors", "core.words"),
     "core.telling": (*RUNS, "core.charts", "core.story"),
+    "core.layers": ("core.errors",),
+    "core.networks": ("core.errors", "core.layers"),
     "core.charts": ("core.errors", "core.words", "core.charts"),
     "core.data": DATA,
     "core.runs": RUNS,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from core import layers as plain
-from core.configs import GAN2DConfig
+from core.chapters.gan_2d.config import GAN2DConfig
 
 CENTRE = 0.5
 SCALE = 4.0  # points of the unit square, centred and scaled to about unit variance

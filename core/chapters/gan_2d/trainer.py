@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.configs import GAN2DConfig
+from core.chapters.gan_2d.config import GAN2DConfig
+from core.chapters.gan_2d.layers import gain_of
+from core.chapters.gan_2d.losses import between, discriminator_loss, generator_loss, penalty, slopes, to_level
+from core.chapters.gan_2d.model import Discriminator, Generator
 from core.data.points import Distribution, distribution
 from core.errors import RunError
-from core.models.gan_2d import Discriminator, Generator
-from core.models.gan_2d_layers import gain_of
-from core.training.gan2d_losses import between, discriminator_loss, generator_loss, penalty, slopes, to_level
 from core.training.loop import seeded
 from core.training.schedules import set_rate, warmup_cosine
 from core.training.weights import optimizer_state, restore_optimizer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from core.models.classifier_layers import body, head
+from core.families.classifiers.layers import body, head
 from core.networks import build, build_layer
 
 

@@ -1,1 +1,1 @@
-"""Variational autoencoders: configuration, likelihood, models, task, tables, findings, charts, probe."""
+"""Variational autoencoders: configuration, likelihood, models, task, tables, findings, charts."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from core.models.vae import VAE
-from core.models.vae_layers import SIDE, channels_of, conv_decoder, conv_encoder
+from core.families.vaes.layers import SIDE, channels_of, conv_decoder, conv_encoder
+from core.families.vaes.model import VAE
 from core.networks import build
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from core import layers as plain
-from core.configs import VAEConfig
+from core.families.vaes.config import VAEConfig
 
 SIDE = 28
 PIXELS = SIDE * SIDE

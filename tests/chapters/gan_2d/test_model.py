@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from core.chapters.gan_2d.model import Discriminator, Generator, centred, squared
 from core.layers import Activation
-from core.models.gan_2d import Discriminator, Generator, centred, squared
 from core.networks import build_layer
 from core.training.loop import seeded
 

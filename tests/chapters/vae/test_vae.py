@@ -16,7 +16,6 @@ from core.families.vaes import task as chapter
 from core.families.vaes.config import VAEConfig
 from core.families.vaes.likelihood import kl_standard_normal, log_likelihood
 from core.families.vaes.model import reparameterise
-from core.families.vaes.probe import encoded_mean, new_draws, path, plane, traversal
 from core.families.vaes.task import VAETask, build, demo_latents, inputs, load_vae, terms_of
 from core.runs.store import Run, RunStore
 from core.training.loop import seeded
@@ -269,42 +268,7 @@ class TestEvaluation:
         assert set(evaluate_module.TOLERANCES) - {""} <= set(evaluation.metrics)
 
 
-class TestProbe:
-    def test_draws_follow_their_seed(self, trained):
-        vae = load_vae(trained)
-        first = new_draws(vae, 1, rows=2, columns=3)
-        assert first.shape == (2, 3, 28, 28)
-        assert first.dtype == np.uint8
-        np.testing.assert_array_equal(first, new_draws(vae, 1, rows=2, columns=3))
-        assert (first != new_draws(vae, 2, rows=2, columns=3)).any()
-        still = new_draws(vae, 1, spread=0.0)
-        assert (still == still[:1, :1]).all()  # without spread every z is 0
-
-    def test_a_traversal_passes_through_its_start(self, trained):
-        vae = load_vae(trained)
-        start = torch.zeros(4)
-        grid = traversal(vae, start, [2, 0], reach=2.0, columns=5)
-        assert grid.shape == (2, 5, 28, 28)
-        np.testing.assert_array_equal(grid[:, 2], np.stack([chapter.decoded(vae, start[None])[0]] * 2))
-        moved = torch.tensor([[0.0, 0.0, -2.0, 0.0]])
-        np.testing.assert_array_equal(grid[0, 0], chapter.decoded(vae, moved)[0])
-
-    def test_a_plane_grows_to_the_right_and_upwards(self, trained):
-        vae = load_vae(trained)
-        grid = plane(vae, torch.zeros(4), across=1, down=3, reach=1.5, side=3)
-        corner = chapter.decoded(vae, torch.tensor([[0.0, 1.5, 0.0, 1.5]]))[0]
-        assert grid.shape == (3, 3, 28, 28)
-        np.testing.assert_array_equal(grid[0, 2], corner)
-
-    def test_a_path_begins_and_ends_at_the_reconstructions(self, trained):
-        vae, images = load_vae(trained), pictures(900)
-        first, last = (encoded_mean(vae, images[place], TINY) for place in (0, 899))
-        grid = path(vae, first, last, columns=4)
-        assert grid.shape == (1, 4, 28, 28)
-        ends = chapter.reconstructed(vae, images[[0, 899]], TINY)
-        for found, expected in ((grid[0, 0], ends[0]), (grid[0, -1], ends[1])):
-            assert np.abs(found.astype(int) - expected).max() <= 1  # one image or two in a batch: last bits differ
-
+class TestDemoLatents:
     def test_demo_latents_are_fixed_by_the_seed_alone(self):
         assert torch.equal(demo_latents(TINY), demo_latents(TINY.changed(epochs=9, width=8)))
         assert not torch.equal(demo_latents(TINY), demo_latents(TINY.changed(seed=1)))

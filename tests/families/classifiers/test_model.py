@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from core.models.classifier import Classifier
-from core.models.classifier_layers import architecture, block, network
+from core.families.classifiers.layers import architecture, block, network
+from core.families.classifiers.model import Classifier
 from core.networks import build
 
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from core.configs import VAEConfig
-from core.experiments.vae import build
-from core.models.conv_vae import ConvVAE
-from core.models.vae import VAE, mean_image, reparameterise
-from core.models.vae_layers import architecture, browser_decoder, browser_encoder
+from core.families.vaes.config import VAEConfig
+from core.families.vaes.convolutional import ConvVAE
+from core.families.vaes.layers import architecture, browser_decoder, browser_encoder
+from core.families.vaes.model import VAE, mean_image, reparameterise
+from core.families.vaes.task import build
 
 
 def small(**options):
