@@ -100,43 +100,6 @@ class Dense(Layer):
 
 
 @dataclass(frozen=True)
-class StackedDense(Layer):
-    """The linear layer of one of several seeds that are trained together, as ``gan_2d`` keeps them.
-
-    ``weights.N`` is (seeds, inputs, outputs), ``biases.N`` (seeds, 1, outputs); ``member`` is the seed's place.
-    """
-
-    kind = "stacked_dense"
-    own_row = True
-    inputs: int
-    outputs: int
-    number: int
-    seeds: int = 1
-    member: int = 0
-
-    def output(self, shape: Shape) -> Shape:
-        """Return (outputs,)."""
-        if shape != (self.inputs,):
-            raise self.refuse(shape)
-        return (self.outputs,)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return weight and bias of all seeds."""
-        return {
-            "weight": Tensor(f"weights.{self.number}", (self.seeds, self.inputs, self.outputs)),
-            "bias": Tensor(f"biases.{self.number}", (self.seeds, 1, self.outputs)),
-        }
-
-    def trained(self) -> int:
-        """Return the weights of one seed."""
-        return (self.inputs + 1) * self.outputs
-
-    def words(self) -> str:
-        """Return the layer in words."""
-        return "Linear"
-
-
-@dataclass(frozen=True)
 class _Convolution(Layer):
     own_row = True
     inputs: int
@@ -358,38 +321,6 @@ class Affine(Layer):
     kind = "affine"
     scale: float = 1.0
     shift: float = 0.0
-
-
-@dataclass(frozen=True)
-class Waves(Layer):
-    """Random sines and cosines of points beside their coordinates (arXiv:2006.10739), each point by itself.
-
-    ``waves`` (seeds, dimensions, features) holds the frequencies; ``member`` is the seed's place.
-    """
-
-    kind = "waves"
-    dimensions: int
-    features: int
-    seeds: int = 1
-    member: int = 0
-
-    def output(self, shape: Shape) -> Shape:
-        """Return (points, dimensions + 2 * features)."""
-        if len(shape) != 2 or shape[1] != self.dimensions:
-            raise self.refuse(shape)
-        return (shape[0], self.dimensions + 2 * self.features)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the frequencies of all seeds."""
-        return {"waves": Tensor("waves", (self.seeds, self.dimensions, self.features))}
-
-    def trained(self) -> int:
-        """Return 0: frequencies stay as they were drawn."""
-        return 0
-
-    def words(self) -> str:
-        """Return the layer in words."""
-        return f"{self.features} random sines and cosines of each point"
 
 
 Layers = tuple[Layer, ...]

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from core import layers as plain
+from core.chapters.gan_2d import layers as gan_2d
 from core.errors import ConfigError
 from core.networks import build, build_layer
 from tests.runtime.test_network import NETWORKS
@@ -45,7 +46,7 @@ MAPS = (3, 7, 6)
     ("layer", "shape"),
     [
         (plain.Dense(5, 2), (4,)),
-        (plain.StackedDense(5, 2, 0), (1, 5)),
+        (gan_2d.StackedDense(5, 2, 0), (1, 5)),
         (plain.Conv2d(4, 2, 3), MAPS),
         (plain.Conv2d(3, 2, 9), MAPS),
         (plain.ConvTranspose2d(3, 2, 3), (3,)),
@@ -56,7 +57,7 @@ MAPS = (3, 7, 6)
         (plain.Upsample(2), (3,)),
         (plain.Unflatten((2, 2)), (5,)),
         (plain.Bias(5), (4,)),
-        (plain.Waves(2, 3), (3,)),
+        (gan_2d.Waves(2, 3), (3,)),
     ],
 )
 def test_a_layer_that_does_not_fit_says_so(layer, shape):
@@ -68,4 +69,4 @@ def test_an_unknown_activation_and_an_unknown_layer_are_refused():
     with pytest.raises(ConfigError, match="no activation 'relu6'"):
         plain.Activation("relu6")
     with pytest.raises(ConfigError, match="no torch module"):
-        build_layer(plain.Waves(2, 3))
+        build_layer(gan_2d.Waves(2, 3))

@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from core import layers as plain
+from core.chapters.gan_2d import layers as gan_2d
 from core.networks import build
 from tests.runtime.node import run_js
 
@@ -104,11 +105,11 @@ def test_a_member_of_a_stack_of_seeds(tmp_path):
     weights["g.waves"] = torch.randn(3, 2, 2)
     save_file(weights, tmp_path / "w.safetensors")
     layers = [
-        *plain.described_as(plain.Waves(2, 2, seeds=3, member=1), "g"),
+        *plain.described_as(gan_2d.Waves(2, 2, seeds=3, member=1), "g"),
         *plain.described_as(plain.Flatten(), "g"),
-        *plain.described_as(plain.StackedDense(6, 5, 0, seeds=3, member=1), "g"),
+        *plain.described_as(gan_2d.StackedDense(6, 5, 0, seeds=3, member=1), "g"),
         *plain.described_as(plain.Activation("leaky"), "g"),
-        *plain.described_as(plain.StackedDense(5, 1, 1, seeds=3, member=1), "g"),
+        *plain.described_as(gan_2d.StackedDense(5, 1, 1, seeds=3, member=1), "g"),
     ]
     x = torch.randn(4, 1, 2, requires_grad=True)
     phase = x @ weights["g.waves"][1]

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from core.chapters.gan_2d.layers import CENTRE, SCALE, discriminator_sizes, generator_sizes, stacked
-from core.layers import Activation, StackedDense
+from core.chapters.gan_2d.layers import CENTRE, SCALE, StackedDense, discriminator_sizes, generator_sizes, stacked
+from core.layers import Activation
 from core.networks import build_layer
 
 FREQUENCY = 8.0  # standard deviation of the random waves' frequencies, radians per centred unit
