@@ -12,7 +12,6 @@ from core.data.images import as_tensor
 from core.data.subsets import one_of_each
 from core.errors import RunError
 from core.families.vaes import tables as vae_tables
-from core.families.vaes import task as chapter
 from core.families.vaes.config import VAEConfig
 from core.families.vaes.likelihood import kl_standard_normal, log_likelihood
 from core.families.vaes.model import reparameterise
