@@ -108,10 +108,15 @@ def test_an_epoch_between_two_kept_ones_takes_the_nearest_and_says_so(run):
 
 
 def test_a_link_to_what_does_not_exist_falls_back(run):
-    app = open_page(run="own/vae/none", epoch="77", log="maybe", smoothing="9", probe="true", z="!", draw="-3", to="x")
+    app = open_page(run="own/vae/none", epoch="77", log="maybe", smoothing="9", probe="true")
     assert "decoded after epoch 3" in texts(app)
-    said = texts(app)
-    assert all(f"{name} “{value}” was asked for" in said for name, value in {"z": "!", "seed": "-3", "to": "x"}.items())
+
+
+def test_what_a_link_asks_of_the_probe_in_vain_is_said(run):
+    said = texts(open_page(run=run.id, probe="true", z="wrong", draw="-3", to="x", across="7", spread="nan"))
+    asked = {"z": "wrong", "seed": "-3", "to": "x", "across": "7", "spread": "nan"}
+    assert [name for name, value in asked.items() if f"{name} “{value}” was asked for" not in said] == []
+    assert "Weights of epoch 3." in said
 
 
 @pytest.mark.parametrize(("epoch", "kept"), [(1, 1), (2, 3), (3, 3)])
