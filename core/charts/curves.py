@@ -16,7 +16,8 @@ from core.charts.palette import NEUTRAL, VERMILION, series_colours
 
 HEIGHT = 280
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [1, 4])
-LABEL_LIMIT = 320  # pixels of a run's name in a legend
+LEGEND_LINE = 24  # pixels that each line of the runs' legend adds
+LABEL_LIMIT = 180  # pixels of a run's name in a legend
 
 
 def long_form(
@@ -144,7 +145,8 @@ def curves(
             .encode(y=y, tooltip=tooltip)
         )
     layers += edge_marks(odd, x, colour, height)
-    return cast(alt.LayerChart, alt.layer(*layers).properties(height=height))
+    names = every["run"].nunique() if several else 0
+    return cast(alt.LayerChart, alt.layer(*layers).properties(height=height + names * LEGEND_LINE))
 
 
 def parted(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -157,7 +159,8 @@ def dashes(frame: pd.DataFrame) -> alt.StrokeDash:
     """Return the dash pattern of each ``run`` in the order of the table, the first one solid; one legend line each."""
     names = list(dict.fromkeys(frame["run"]))
     patterns = [DASHES[index % len(DASHES)] for index in range(len(names))]
-    legend = alt.Legend(orient="top", columns=1, symbolType="stroke", symbolSize=400, labelLimit=LABEL_LIMIT)
+    # below the chart: beside the series' legend above it, long names would be cut off
+    legend = alt.Legend(orient="bottom", columns=1, symbolType="stroke", symbolSize=400, labelLimit=LABEL_LIMIT)
     return alt.StrokeDash("run:N", title=None, scale=alt.Scale(domain=names, range=patterns), legend=legend)
 
 

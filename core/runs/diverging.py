@@ -54,11 +54,19 @@ def _course(whole: pd.DataFrame) -> list[str]:
     losses, epochs = past[column].to_numpy(float), past["epoch"].to_numpy(int)
     lowest, last = int(losses.argmin()), len(losses) - 1
     if lowest == last:
-        return [f"{word} was at its lowest, {losses[last]:,.4g}, after epoch {epochs[last]}: it broke without a sign."]
+        return [
+            f"{word} was at its lowest, {_plain(losses[last])}, after epoch {epochs[last]}: it broke without a sign."
+        ]
     return [
-        f"{word} was lowest after epoch {epochs[lowest]} ({losses[lowest]:,.4g}) and {losses[last]:,.4g} after epoch "
-        f"{epochs[last]}: it was unstable before it broke."
+        f"{word} was lowest after epoch {epochs[lowest]} ({_plain(losses[lowest])}) and {_plain(losses[last])} after "
+        f"epoch {epochs[last]}: it was unstable before it broke."
     ]
+
+
+def _plain(value: float) -> str:
+    """Return a loss with four digits, or in whole thousands: ``0.1234``, ``36,260``."""
+    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
+    return text.replace("-", "−")
 
 
 def _settings(run: Run, beside: Run) -> list[str]:

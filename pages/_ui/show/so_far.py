@@ -24,7 +24,7 @@ class SoFar:
 
 def figures(run: Run, measures: Sequence[SoFar], unit: str = "epoch") -> list[Figure]:
     """Return the latest value of each measure that the run has recorded, with the best one as small print."""
-    history = reading.history(run)
+    history, grows = reading.history(run), run.status in ("queued", "running")
     found = []
     for one in measures:
         if one.column not in history.columns:
@@ -35,7 +35,7 @@ def figures(run: Run, measures: Sequence[SoFar], unit: str = "epoch") -> list[Fi
         last = values.iloc[-1]
         best = values.loc[values[one.column].idxmax() if one.high else values[one.column].idxmin()]
         figure = Figure(one.label, float(last[one.column]), one.format)
-        note = f"so far, after {unit} {int(last['epoch'])} of {run.config.epochs}"
+        note = f"{'so far, ' if grows else ''}after {unit} {int(last['epoch'])} of {run.config.epochs}"
         if int(best["epoch"]) != int(last["epoch"]):
             word = "highest" if one.high else "lowest"
             note += f" · {word} {figure.text(float(best[one.column]))}, after {unit} {int(best['epoch'])}"
