@@ -60,7 +60,7 @@ def test_a_training_is_started_watched_stopped_and_resumed(app, page):
     press(page, "_resume")
     expect(keyed(page, "job")).to_contain_text("running", timeout=TRAINING_MS)
     press(page, "_show")
-    expect(page.get_by_role("combobox", name="Run")).to_have_value(re.compile(run.name))
+    expect(page.get_by_role("combobox", name="Run", exact=True)).to_have_value(re.compile(run.name))
     press(page, "_stop")
     expect(keyed(page, "job")).to_contain_text("Stopped after epoch", timeout=TRAINING_MS)
     history = the_run(app).history()
@@ -76,7 +76,7 @@ def test_a_short_training_ends_finished_and_can_be_shown(app, page):
     assert run.status == "finished"
     if keyed(page, "_show").count():
         press(page, "_show")
-    expect(page.get_by_role("combobox", name="Run")).to_have_value(f"Yours: {run.name} · finished")
+    expect(page.get_by_role("combobox", name="Run", exact=True)).to_have_value(f"Yours: {run.name} · finished")
     press(page, "_close")
     expect(keyed(page, "job")).to_have_count(0)
     assert "job=" not in page.url
