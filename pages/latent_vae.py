@@ -17,6 +17,7 @@ from core.families.vaes.layers import architecture
 from core.runs.grids import compose, stack
 from core.runs.store import Run
 from pages._ui import chapter as ui
+from pages._ui.vaes.probe import show_table_probe
 
 OTHER_REPORT = {"train": -384.4, "test": -414.6}  # a report of the same exercise, per-image optimisation
 TERMS = {"loss": "Negative ELBO", "reconstruction": "Reconstruction", "kl": "KL from the prior"}
@@ -276,6 +277,7 @@ def show_how(run: Run) -> None:
         ],
         tries=[
             ui.Try("See both models after one epoch", {"epoch": 1}),
+            ui.Try("Move z among the images' own latents", {"space": True}),
             ui.Try("Refine one image's posterior and watch its bound rise", {"probe": True}),
             ui.Try("Train with latents that start at draws of N(0, I) (Retrain, under start)"),
         ],
@@ -347,7 +349,11 @@ def show_page() -> None:
         show_references(run)
     else:
         ui.not_evaluated(run, "The split of the slack and the verdict")
-    with ui.probe("Probe the model", key="probe") as opened:
+    with ui.probe("Move z, and see whose image lies where", key="space") as opened:
+        if opened:
+            with ui.guarded():
+                show_table_probe(run, epoch)
+    with ui.probe("Probe the model: refine one image's posterior", key="probe") as opened:
         if opened:
             with ui.guarded():
                 show_probe(run)

@@ -15,7 +15,7 @@ from core.families.vaes.layers import architecture
 from core.runs.grids import compose, stack
 from core.runs.store import Run
 from pages._ui import chapter as ui
-from pages._ui.vae.probe import images_of, listed, show_probe
+from pages._ui.vaes.probe import images_of, listed, show_probe
 
 STRIP = (1, 5, 10, 20, 30)
 SAMPLES, VALIDATION, TRAIN = "samples", "reconstructions-validation", "reconstructions-train"

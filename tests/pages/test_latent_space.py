@@ -11,8 +11,8 @@ from core.data import load
 from core.errors import RunError
 from core.families.vaes.layers import browser_decoder, browser_encoder
 from pages._ui.runtime.payload import kept_epoch, packed, weights_of
-from pages._ui.vae import latent_space
-from pages._ui.vae.latent_space import Shown, checked, decoded, encoded, offers
+from pages._ui.vaes import latent_space
+from pages._ui.vaes.latent_space import Shown, checked, decoded, encoded, offers
 from tests.planted_vae import plant
 
 
@@ -92,17 +92,22 @@ def test_weights_that_are_not_there_or_are_a_link_are_refused(run, tmp_path):
         weights_of(run, 2)
 
 
-def test_images_of_the_plane_are_the_first_of_each_class():
+@pytest.mark.parametrize("among", [None, np.arange(3, 1000, 7), np.arange(30)])
+def test_images_of_the_plane_are_the_first_of_each_class(among):
     split = load("mnist-5k", "validation")
-    shown = Shown.of(split, "validation")
-    labels = shown.labels()
-    assert labels == sorted(labels)
-    assert len(labels) == 10 * latent_space.PER_CLASS
-    np.testing.assert_array_equal(shown.images()[5], split.images[shown.places[5]])
-    few = Shown.of(split, "validation", most=30)
-    assert max(few.places) < 30
+    chosen = np.arange(1000) if among is None else among
+    shown = Shown.of(split, "validation", among)
+    assert shown.labels == sorted(shown.labels)
+    assert shown.numbers == chosen[shown.places].tolist()  # a row of the run's latents is that image's
+    assert shown.labels == split.labels[shown.numbers].tolist()
+    np.testing.assert_array_equal(shown.images, split.images[shown.numbers])
+    per_class = np.bincount(split.labels[chosen])
+    assert len(shown.labels) == np.minimum(per_class, latent_space.PER_CLASS).sum()
+
+
+def test_without_the_data_there_are_no_images():
     nothing = Shown.of(None, "validation")
-    assert (nothing.labels(), nothing.images().shape) == ([], (0, 28, 28))
+    assert (nothing.here, nothing.labels, nothing.images.shape) == (False, [], (0, 28, 28))
 
 
 def test_the_layers_of_a_run_are_json(run):

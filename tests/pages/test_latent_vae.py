@@ -73,3 +73,8 @@ def test_a_run_that_is_not_evaluated_yet_shows_what_there_is(folder):
     text = texts(open_page(half))
     assert "The split of the slack and the verdict are made when a training has gone through" in text
     assert "decoded by both models after epoch 3" in text
+
+
+def test_z_moves_among_the_images_own_latents_without_a_model(run):
+    said = texts(open_page(run, space="true"))
+    assert f"Weights of epoch {run.epochs_done}. The scrubber changes them; z stays." in said

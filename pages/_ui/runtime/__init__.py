@@ -22,7 +22,7 @@ payload      ``unpack(data)``: ``{head, files}`` of what ``payload.packed`` pack
 
 A probe is a folder with ``probe.html``, ``probe.css`` and ``probe.js``. Its Python side packs the layers and the
 weights (``payload.weights_of``) into one block that changes only with run and epoch; the script keeps what the reader
-does, and says so with ``setStateValue`` when it rests, never while the pointer moves. ``pages/_ui/vae/latent_space``
+does, and says so with ``setStateValue`` when it rests, never while the pointer moves. ``pages/_ui/vaes/latent_space``
 is one to copy from.
 """
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.data import DATASETS, Split, held_out, load
+from core.data.subsets import every
 from core.errors import DataError
 from core.families.vaes import findings
 from core.families.vaes.layers import browser_decoder, browser_encoder
@@ -14,7 +15,7 @@ from core.runs.store import Run
 from pages._ui.runtime.payload import kept_epoch
 from pages._ui.shell import states
 from pages._ui.show import reading
-from pages._ui.vae import latent_space
+from pages._ui.vaes import latent_space
 
 
 def listed(items: Sequence[object]) -> str:
@@ -65,5 +66,20 @@ def show_probe(run: Run, epoch: int) -> None:
         browser_decoder(config, "vae.decoder"), config.latent_dim, browser_encoder(config, "vae.encoder")
     )
     shown = latent_space.Shown.of(images_or_none(run, "validation"), "validation")
+    names = DATASETS[config.data].classes
+    latent_space.show(run, at, latents, shown, order=telling(run, epoch), names=names)
+
+
+def show_table_probe(run: Run, epoch: int) -> None:
+    """Let the reader move z in the decoder of per-image latents, among the training images' own means."""
+    at = weights_caption(run, epoch)
+    if at is None:
+        return
+    config = run.config
+    split = images_or_none(run, "train")
+    kept = every(DATASETS[config.data].sizes["train"], config.kept_images)  # the images whose latents the run keeps
+    rows = None if split is None else {"name": "latents.rows", "n": len(kept)}
+    latents = latent_space.Latents(browser_decoder(config, "decoder.decoder"), config.latent_dim, rows=rows)
+    shown = latent_space.Shown.of(split, "training", kept)
     names = DATASETS[config.data].classes
     latent_space.show(run, at, latents, shown, order=telling(run, epoch), names=names)

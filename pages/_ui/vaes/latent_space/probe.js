@@ -16,7 +16,7 @@ const DRAWS = { rows: 4, columns: 10 }
 const REST_MS = 400 // after the last change Python is told
 const SHOWN_SLIDERS = 8
 const BRUSH = 24
-const COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D1F", "#6E6E6E", "#7B3294", "#2F4B7C"]
+const COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D1F", "#6E6E6E", "#B07AA1", "#86BCB6"]
 
 const away = new Map() // what the reader held when a probe went away with its page, by its beginning
 const views = new WeakMap() // one per mounted probe: the function below runs again at every change of data or theme
@@ -88,7 +88,7 @@ class View {
     const { order, labels, names } = this.head
     const dimensions = order.map(one => [one, `${one}`])
     for (const name of ["across", "up", "dimension"]) options(this.find(name), dimensions, this.held[name])
-    const images = labels.map((label, i) => [i, `${names[label]}, image ${this.head.places[i].toLocaleString("en")}`])
+    const images = labels.map((label, i) => [i, `${names[label]}, image ${this.head.numbers[i].toLocaleString("en")}`])
     const drawn = this.encoder ? [["drawn", "what you draw"]] : []
     this.root.querySelectorAll(".source").forEach(select => {
       options(select, [...drawn, ...images], this.held[select.dataset.end])

@@ -39,38 +39,41 @@ _probe = runtime.component("latent_space", Path(__file__).parent)
 
 @dataclass(frozen=True)
 class Shown:
-    """Images beside the decoder: those of ``places`` in a split, in the order of their classes.
+    """Images beside the decoder: a few of each class, in the order of their classes.
 
     Parameters
     ----------
-    split
-        None where the images are not on this machine.
-    places
-        Indices into the split.
     word
         ``validation`` or ``training``.
+    places
+        Where they stand among those to choose from: the rows of a run's own latents.
+    numbers
+        Where they stand in the split.
+    labels
+        Their classes.
+    images
+        uint8, shape (n, 28, 28).
+    here
+        Whether the split is on this machine; without it there are none.
     """
 
-    split: Split | None
-    places: Sequence[int]
     word: str
+    places: list[int]
+    numbers: list[int]
+    labels: list[int]
+    images: NDArray[np.uint8]
+    here: bool = True
 
     @classmethod
-    def of(cls, split: Split | None, word: str, most: int | None = None) -> Shown:
-        """Return the first images of each class among the first ``most``."""
-        labels = np.asarray(split.labels)[:most] if split is not None else np.zeros(0, int)
-        places = [int(i) for label in np.unique(labels) for i in np.flatnonzero(labels == label)[:PER_CLASS]]
-        return cls(split, places, word)
-
-    def labels(self) -> list[int]:
-        """Return the images' classes."""
-        return [] if self.split is None else [int(self.split.labels[place]) for place in self.places]
-
-    def images(self) -> NDArray[np.uint8]:
-        """Return the images, uint8 (n, 28, 28)."""
-        if self.split is None:
-            return np.zeros((0, 28, 28), np.uint8)
-        return np.asarray(self.split.images[list(self.places)])
+    def of(cls, split: Split | None, word: str, among: NDArray[np.int64] | None = None) -> Shown:
+        """Return the first images of each class, of the whole split or of those at the places ``among``."""
+        if split is None:
+            return cls(word, [], [], [], np.zeros((0, 28, 28), np.uint8), here=False)
+        among = np.arange(len(split)) if among is None else among
+        labels = np.asarray(split.labels)[among]
+        places = np.concatenate([np.flatnonzero(labels == label)[:PER_CLASS] for label in np.unique(labels)])
+        numbers = among[places]
+        return cls(word, places.tolist(), numbers.tolist(), labels[places].tolist(), np.asarray(split.images[numbers]))
 
 
 @dataclass(frozen=True)
@@ -109,20 +112,21 @@ def show(run: Run, at: int, latents: Latents, shown: Shown, *, order: Sequence[i
         "dimensions": d,
         "pixels": 784,
         "order": list(order),
-        "labels": shown.labels(),
-        "places": list(shown.places),
+        "labels": shown.labels,
+        "places": shown.places,
+        "numbers": shown.numbers,
         "names": list(names),
         "about": _about(shown, names),
         "start": {**start, "z": decoded(start["z"], d)},
     }
-    data = packed(head, [weights_of(run, at), shown.images().tobytes()])
-    said = checked(_probe(key=KEY, data=data, on_rest_change=lambda: None).rest, d, n)
+    data = packed(head, [weights_of(run, at), shown.images.tobytes()])
+    said = checked(_probe(key=links.key_of(KEY), data=data, on_rest_change=lambda: None).rest, d, n)
     if said is not None:
         _remember(said, offered)
 
 
 def _about(shown: Shown, names: Sequence[str]) -> str:
-    if shown.split is None:
+    if not shown.here:
         return f"The {shown.word} images are not on this machine, so the plane shows z alone."
     plain_digits = all(str(i) == name for i, name in enumerate(names))
     legend = "" if plain_digits else ": " + ", ".join(f"{i} {name}" for i, name in enumerate(names))

@@ -1,0 +1,1 @@
+"""Widgets that the chapters of variational models share."""
