@@ -89,14 +89,14 @@ def show_unfinished(ch: ui.Chapter) -> None:
         show_course(ch, epoch)
     else:
         ui.no_epoch(run)
+    ui.show_how(story.how(run, {}, None, ch.runs))
 
 
 def main() -> None:
     """Show the chapter."""
     ch = ui.open_chapter("classifier")
-    run, tables = ch.run, {}
-    with ui.guarded():
-        tables = story.read(run)
+    run = ch.run
+    tables = ui.part(story.read, run)
     if not tables:
         show_unfinished(ch)
         return
@@ -113,7 +113,8 @@ def main() -> None:
     ui.show_figures(story.figures(run))
     show_course(ch, epoch)
     ui.show_section(story.details(run, tables, view))
-    ui.show_verdict(story.verdict(run, tables, view))
+    with ui.guarded():  # it reads the history too
+        ui.show_verdict(story.verdict(run, tables, view))
     ui.show_references(story.references(run))
     with ui.probe("Ask the model", key="probe") as opened, ui.guarded():
         if opened:

@@ -321,6 +321,18 @@ def show_probe(run: Run) -> None:
         ui.chart(chart, frame, key="course", alt="The bound while q is refined")
 
 
+def show_verdict(run: Run) -> None:
+    """Say what the figures mean, computed from them."""
+    comparison, summary = ui.run_table(run, "comparison"), ui.run_table(run, "slack_summary")
+    ui.verdict(
+        [
+            findings.better_q_sentence(comparison),
+            findings.models_sentence(comparison),
+            findings.slack_sentence(summary),
+        ]
+    )
+
+
 def show_page() -> None:
     """Show the chapter."""
     ch = ui.open_chapter("latent_vae")
@@ -332,20 +344,13 @@ def show_page() -> None:
         ui.no_epoch(run)
         return
     with picture:
-        show_samples(run, epoch)
-    show_reconstructions(run, epoch)
-    show_curves(ch, epoch)
-    show_comparison(run, epoch)
+        ui.part(show_samples, run, epoch)
+    ui.part(show_reconstructions, run, epoch)
+    ui.part(show_curves, ch, epoch)
+    ui.part(show_comparison, run, epoch)
     if "slack_summary" in run.tables():
-        show_slack(run)
-        comparison, summary = ui.run_table(run, "comparison"), ui.run_table(run, "slack_summary")
-        ui.verdict(
-            [
-                findings.better_q_sentence(comparison),
-                findings.models_sentence(comparison),
-                findings.slack_sentence(summary),
-            ]
-        )
+        ui.part(show_slack, run)
+        ui.part(show_verdict, run)
         show_references(run)
     else:
         ui.not_evaluated(run, "The split of the slack and the verdict")

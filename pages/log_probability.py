@@ -272,9 +272,10 @@ def show_second_estimator(run: Run) -> None:
         st.caption(findings.estimators_sentence(frame))
 
 
-def show_verdict(run: Run, digits: pd.DataFrame, train: pd.DataFrame, label: int) -> None:
+def show_verdict(run: Run, label: int) -> None:
     """Say what the figures mean, computed from them."""
-    split = held_out_split(run)
+    split, every = held_out_split(run), ui.run_table(run, "digits")
+    digits, train = (every[every["split"] == one] for one in (split, "train"))
     sentences = [
         findings.ranking_sentence(digits),
         findings.gap_sentence(train, digits, split),
@@ -351,6 +352,12 @@ def show_how(run: Run) -> None:
     )
 
 
+def show_top(run: Run, split: str) -> None:
+    """Show the headline figures, from the table per digit."""
+    digits = ui.run_table(run, "digits")
+    show_headline(run, digits[digits["split"] == split])
+
+
 def show_page() -> None:
     """Show the chapter."""
     ch = ui.open_chapter("log_probability")
@@ -358,9 +365,8 @@ def show_page() -> None:
     split = held_out_split(run)
     measured = "digits" in run.tables()
     if measured:
-        digits = ui.run_table(run, "digits")
-        show_headline(run, digits[digits["split"] == split])
-        show_one_of_each(run)
+        ui.part(show_top, run, split)
+        ui.part(show_one_of_each, run)
     else:
         ui.so_far(run, SO_FAR)
     epoch = ui.epoch_scrubber(ch)
@@ -371,15 +377,17 @@ def show_page() -> None:
         ui.not_evaluated(run, "The estimates of log p(x) of single images")
         show_training(ch, epoch)
         return
-    label = show_digits(run, split, epoch)
-    show_extremes(run, label)
-    show_distributions(run, split, label)
-    show_reasons(run, label)
-    show_training(ch, epoch)
-    show_second_estimator(run)
-    parts.show_benchmark(ch.runs)
-    show_verdict(run, digits[digits["split"] == split], digits[digits["split"] == "train"], label)
-    show_references(run)
+    label = ui.part(show_digits, run, split, epoch)
+    if label is not None:
+        ui.part(show_extremes, run, label)
+        ui.part(show_distributions, run, split, label)
+        ui.part(show_reasons, run, label)
+    ui.part(show_training, ch, epoch)
+    ui.part(show_second_estimator, run)
+    ui.part(parts.show_benchmark, ch.runs)
+    if label is not None:
+        ui.part(show_verdict, run, label)
+    ui.part(show_references, run)
     with ui.probe("Probe the model", key="probe") as opened:
         if opened:
             with ui.guarded():

@@ -9,10 +9,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
 
@@ -63,6 +63,7 @@ __all__ = [
     "overlaid",
     "overlay_runs",
     "panel",
+    "part",
     "probe",
     "problem",
     "references",
@@ -82,6 +83,10 @@ __all__ = [
     "tries",
     "verdict",
 ]
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -129,16 +134,26 @@ def open_chapter(name: str) -> Chapter:
 
 
 def epoch_scrubber(ch: Chapter, epochs: Sequence[int] | None = None) -> int:
-    """Show the page's one scrubber and return the epoch; over all recorded epochs unless told otherwise."""
-    with guarded():
-        grows = ch.run.status in ("queued", "running")
-        return scrubber.epoch_scrubber(scrubber.epochs_of(ch.run) if epochs is None else epochs, grows=grows)
-    return 0
+    """Show the page's one scrubber and return the epoch; over all recorded epochs unless told otherwise.
+
+    Where the history does not read, which is said, it goes over the epochs that were trained: the rest is there.
+    """
+    if epochs is None:
+        epochs = part(scrubber.epochs_of, ch.run)
+    grows = ch.run.status in ("queued", "running")
+    return scrubber.epoch_scrubber(range(1, ch.run.epochs_done + 1) if epochs is None else epochs, grows=grows)
 
 
 def overlay_runs(ch: Chapter) -> list[Run]:
     """Let the reader pick further runs to draw into the curves; return them."""
     return picker.overlay_runs(ch.runs, ch.run)
+
+
+def part(show: Callable[P, T], *args: P.args, **more: P.kwargs) -> T | None:
+    """Show one section of a page and return what it returns; None if a file of the run does not read, which is said."""
+    with guarded():
+        return show(*args, **more)
+    return None
 
 
 @contextmanager

@@ -348,19 +348,23 @@ def how_it_trains(config: ClassifierConfig) -> str:
     )
 
 
-def how(run: Run, tables: Tables, view: View, runs: Sequence[Run] = ()) -> How:
-    """Return formula, architecture, sources and what to try."""
-    config, classes, epochs = run.config_as(ClassifierConfig), classes_of(run), kept_epochs(tables)
-    now = at(tables, epochs[-1], view.split)["confusion"]
+def mistakes_to_see(run: Run, tables: Tables, split: str) -> list[Try]:
+    """Return what to try with the matrix: its first epoch, and the pair of classes confused most in its last."""
+    classes, epochs = classes_of(run), kept_epochs(tables)
+    now = at(tables, epochs[-1], split)["confusion"]
     first, second, _ = findings.confused_pair(findings.matrix(now, len(classes)))
-    tries = [
+    pair = {"is": classes[first], "as": classes[second]}
+    return [
         Try(f"See what it got wrong after epoch {epochs[0]}", {"epoch": epochs[0], "is": ANY, "as": ANY}),
-        Try(
-            f"Look at each {classes[first]} that was read as {classes[second]}",
-            {"is": classes[first], "as": classes[second]},
-        ),
-        Try("Draw a digit of your own and watch the answer form", {"probe": True, "from": "Draw"}),
+        Try(f"Look at each {classes[first]} that was read as {classes[second]}", pair),
     ]
+
+
+def how(run: Run, tables: Tables, view: View | None, runs: Sequence[Run] = ()) -> How:
+    """Return formula, architecture, sources and what to try; without tables, nothing of the matrix."""
+    config = run.config_as(ClassifierConfig)
+    tries = mistakes_to_see(run, tables, view.split) if tables and view else []
+    tries.append(Try("Draw a digit of your own and watch the answer form", {"probe": True, "from": "Draw"}))
     other = next((one for one in runs if one.config.data != config.data and one.status == "finished"), None)
     if other is not None:
         title = DATASETS[other.config.data].title
