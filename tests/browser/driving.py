@@ -61,7 +61,9 @@ class App:
 
     def start(self):
         """Start the server and return when it says that it is ready."""
-        environment = {**os.environ, "EPOCH_ATLAS_RUNS": str(self.runs), "PYTHONUNBUFFERED": "1", **self.settings}
+        environment = {**os.environ, "EPOCH_ATLAS_RUNS": str(self.runs), "PYTHONUNBUFFERED": "1"}
+        # networks this small gain nothing from threads, and on a busy machine their waiting costs minutes
+        environment |= {"EPOCH_ATLAS_THREADS": "1", **self.settings}
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "streamlit", "run", str(ROOT / "streamlit_app.py")),
