@@ -31,8 +31,9 @@ class Experiment:
     """One chapter's entry.
 
     ``headline`` names the metric on the home card and ``headline_label`` what it says, with its unit;
-    ``headline_format`` is a format specification such as ``".2%"``. ``config_name`` is the class in the chapter's
-    module ``config``; ``package`` the chapter's package, ``core.chapters.<name>`` unless it is said.
+    ``headline_format`` is a format specification such as ``".2%"``. ``in_words`` says to a newcomer what the figure
+    means, and ``report`` what the course report has beside it ("" where it has none). ``config_name`` is the class in
+    the chapter's module ``config``; ``package`` the chapter's package, ``core.chapters.<name>`` unless it is said.
     """
 
     name: str
@@ -44,6 +45,8 @@ class Experiment:
     headline: str
     headline_label: str
     headline_format: str
+    in_words: str = ""
+    report: str = ""
     package: str = ""
 
     def part(self, name: str) -> ModuleType:
@@ -88,6 +91,8 @@ register(
         headline="test_accuracy",
         headline_label="test accuracy",
         headline_format=".2%",
+        in_words="Share of the digits it never saw that it reads correctly.",
+        report="97.69 % (validation)",
     )
 )
 register(
@@ -101,6 +106,8 @@ register(
         headline="test_elbo_nats",
         headline_label="test ELBO (nats)",
         headline_format=",.2f",
+        in_words="Bound of an unseen digit's log-probability; higher is better.",
+        report="−189.04 (log p itself)",
     )
 )
 register(
@@ -114,6 +121,7 @@ register(
         headline="train_log_prob_nats",
         headline_label="training log p(x), nats",
         headline_format=",.2f",
+        in_words="Mean log-probability of a digit it was trained on; higher is better.",
     )
 )
 register(
@@ -127,6 +135,8 @@ register(
         headline="test_log_prob_nats",
         headline_label="test log p(x), nats",
         headline_format=",.2f",
+        in_words="Mean log-probability of an unseen digit; higher is better.",
+        report="−189.04",
     )
 )
 register(
@@ -138,8 +148,9 @@ register(
         config_name="GAN2DConfig",
         icon=":material/scatter_plot:",
         headline="js_mean",
-        headline_label="JS divergence (nats), mean of 10 seeds",
+        headline_label="JS divergence (nats)",
         headline_format=".3f",
+        in_words="Distance between drawn and real points: 0 for equal sets, 0.693 for disjoint ones.",
     )
 )
 

@@ -2,10 +2,13 @@
 
 import streamlit as st
 
+from core.registry import EXPERIMENTS
 from core.runs.store import RunStore
 from pages._ui.shell import begin, cards, datasets, own_runs
 from pages._ui.shell import navigation as atlas
 from pages._ui.shell.glossary import term
+
+FIRST_PATH = ("classifier", "vae", "gan_2d")
 
 begin.begin()
 runs, broken = RunStore().scan()
@@ -17,8 +20,19 @@ st.markdown(
     "it again. Every figure is read from the run it belongs to, and stands beside published ones."
 )
 
-with st.grid(3, min_column_width=280, key="chapters"):
-    for chapters in atlas.chapters().values():
+with st.container(border=True, key="first-path"):
+    st.markdown(
+        "**New here?** Begin with the digit classifier: look at what it still gets wrong, then draw a digit yourself. "
+        "Go on to the autoencoder that draws digits itself, and end with two networks that play against each other."
+    )
+    with st.container(horizontal=True, gap="medium"):
+        for name in FIRST_PATH:
+            about = EXPERIMENTS[name]
+            st.page_link(atlas.page_of(name), label=about.title, icon=about.icon)
+
+for group, chapters in atlas.chapters().items():
+    st.header(group, anchor=group.lower().replace(" ", "-"))
+    with st.grid(3, min_column_width=280, key=f"chapters-{group}"):
         for about in chapters:
             cards.card(about, [run for run in runs if run.experiment == about.name])
 

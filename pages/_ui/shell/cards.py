@@ -5,12 +5,15 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from core.charts.curves import curves, long_form
 from core.data import DATASETS
 from core.errors import AtlasError
 from core.registry import Experiment
+from core.runs.grids import GAP, stack
 from core.runs.store import Run
 from core.words import as_text
 from pages._ui.controls import picker
@@ -19,14 +22,15 @@ from pages._ui.show import grids, reading
 from pages._ui.show.unchecked import unchecked
 
 HEIGHT = 168
+WIDTH = 300  # pixels that a card's picture may take: the narrowest card is about so wide
 PREFERRED = ("samples", "reconstructions")
 MEASURES = (
     ({"train_accuracy": "training", "validation_accuracy": "validation"}, "accuracy"),
     ({"train_loss": "training", "validation_loss": "validation"}, "loss"),
 )
-WINDOW = """<div style="height:{height}px;overflow:hidden;border-radius:6px;background:#000;display:flex;\
-justify-content:center;align-items:center"><img alt="{alt}" src="{source}" style="width:{width}px;max-width:none;\
-flex:none;image-rendering:pixelated"></div>"""
+WINDOW = """<div style="height:{height}px;border-radius:6px;background:#000;display:flex;justify-content:center;\
+align-items:center"><img alt="{alt}" src="{source}" style="width:{width}px;max-width:100%;\
+image-rendering:pixelated"></div>"""
 
 
 def picture_kind(run: Run) -> str | None:
@@ -36,15 +40,29 @@ def picture_kind(run: Run) -> str | None:
     return next((kind for kind in found if run.sample_epochs(kind)), None)
 
 
+def whole(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a composed picture so that all of it fits a card: a strip of one row becomes two halves."""
+    height, width = picture.shape[:2]
+    cell = height + GAP
+    across = (width + GAP) // cell
+    if across * cell - GAP != width or across < 6:  # no strip of square images
+        return picture
+    half = -(-across // 2)
+    below = picture[:, half * cell :]
+    empty = np.zeros((height, half * cell - GAP - below.shape[1], *picture.shape[2:]), np.uint8)
+    return stack([picture[:, : half * cell - GAP], np.concatenate([below, empty], axis=1)])
+
+
 @st.cache_data(max_entries=32, show_spinner=False)
 def _window(digest: str, alt: str, _run: Run) -> str | None:
     kind = picture_kind(_run)
     if kind is None:
         return None
-    image = reading.sample(_run, _run.sample_epochs(kind)[-1], kind)
-    scale = 2 if image.height < 2 * HEIGHT else 1
-    source = grids.data_url(image)
-    return WINDOW.format(height=HEIGHT, alt=html.escape(alt, quote=True), source=source, width=image.width * scale)
+    picture = whole(np.asarray(reading.sample(_run, _run.sample_epochs(kind)[-1], kind)))
+    height, width = picture.shape[:2]
+    scale = max(1, min(WIDTH // width, HEIGHT // height))
+    source = grids.data_url(grids.to_image(picture))
+    return WINDOW.format(height=HEIGHT, alt=html.escape(alt, quote=True), source=source, width=width * scale)
 
 
 def headline_of(about: Experiment, run: Run) -> tuple[str, str] | None:
@@ -85,7 +103,6 @@ def card(about: Experiment, runs: Sequence[Run]) -> None:
             except AtlasError as error:
                 st.caption(as_text(error, code=True))
         with st.container(gap="xxsmall"):
-            st.caption(about.group)
             st.page_link(atlas.page_of(about.name), label=f"**{about.title}**", icon=about.icon)
         st.markdown(about.question)
         st.space("stretch")
@@ -95,3 +112,13 @@ def card(about: Experiment, runs: Sequence[Run]) -> None:
         elif figure is not None:
             origin = "shipped run" if run.shipped else "your run"
             st.metric(f"{figure[0]} · {origin} {run.name}", figure[1])
+            st.caption(" ".join(part for part in (about.in_words, _seeds(run), _report(about)) if part))
+
+
+def _seeds(run: Run) -> str:
+    trials = int(getattr(run.config, "trials", 1))
+    return f"Mean of {trials} seeds." if trials > 1 else ""
+
+
+def _report(about: Experiment) -> str:
+    return f"The course report: {about.report}." if about.report else ""

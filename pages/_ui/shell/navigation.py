@@ -54,7 +54,9 @@ def navigate() -> Page:
         sections[group] = [
             st.Page(page_of(one.name), title=one.title, icon=one.icon, help=one.question) for one in members
         ]
-    return st.navigation(sections)
+    page = st.navigation(sections)
+    st.set_page_config(page_title="Epoch Atlas" if page.url_path == "" else f"{page.title} · Epoch Atlas")
+    return page
 
 
 def insist() -> None:
