@@ -124,3 +124,4 @@ def main() -> None:
 
 with ui.guarded():
     main()
+ui.end_contents()

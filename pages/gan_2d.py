@@ -79,3 +79,4 @@ def main() -> None:
 
 with ui.guarded():
     main()
+ui.end_contents()

@@ -30,9 +30,8 @@ with st.container(border=True, key="first-path"):
             about = EXPERIMENTS[name]
             st.page_link(atlas.page_of(name), label=about.title, icon=about.icon)
 
-for group, chapters in atlas.chapters().items():
-    st.header(group, anchor=group.lower().replace(" ", "-"))
-    with st.grid(3, min_column_width=280, key=f"chapters-{group}"):
+with st.grid(3, min_column_width=280, key="chapters"):
+    for chapters in atlas.chapters().values():
         for about in chapters:
             cards.card(about, [run for run in runs if run.experiment == about.name])
 

@@ -34,7 +34,17 @@ from pages._ui.show.reading import cached_model, history, overlaid, sample, snap
 from pages._ui.show.reading import table as run_table
 from pages._ui.show.references import references
 from pages._ui.show.so_far import SoFar, so_far
-from pages._ui.show.story import show_figures, show_how, show_panel, show_references, show_section, show_verdict
+from pages._ui.show.story import (
+    begin_contents,
+    end_contents,
+    heading,
+    show_figures,
+    show_how,
+    show_panel,
+    show_references,
+    show_section,
+    show_verdict,
+)
 
 __all__ = [
     "Chapter",
@@ -50,8 +60,10 @@ __all__ = [
     "control",
     "data_note",
     "drawn",
+    "end_contents",
     "epoch_scrubber",
     "guarded",
+    "heading",
     "headline",
     "history",
     "how_it_works",
@@ -130,6 +142,7 @@ def open_chapter(name: str) -> Chapter:
     training_panel.training_panel(about, runs, run, store)
     states.run_note(run, about, runs)
     states.unreadable(broken)
+    begin_contents()
     return Chapter(about, run, runs, broken, store, controls)
 
 

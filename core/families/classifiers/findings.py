@@ -123,7 +123,7 @@ def _times(n: int) -> str:
 
 def sureness(confidence: float) -> str:
     """Return a confidence in whole per cent; no model is 100 % sure."""
-    return ">99 %" if confidence > 0.995 else f"{100 * confidence:.0f} %"
+    return ">99\N{NO-BREAK SPACE}%" if confidence > 0.995 else f"{100 * confidence:.0f}\N{NO-BREAK SPACE}%"
 
 
 def image_texts(rows: pd.DataFrame, classes: Sequence[str]) -> list[str]:

@@ -103,6 +103,7 @@ def card(about: Experiment, runs: Sequence[Run]) -> None:
             except AtlasError as error:
                 st.caption(as_text(error, code=True))
         with st.container(gap="xxsmall"):
+            st.caption(about.group)
             st.page_link(atlas.page_of(about.name), label=f"**{about.title}**", icon=about.icon)
         st.markdown(about.question)
         st.space("stretch")

@@ -103,7 +103,7 @@ def table(
 def verdict(answer: Sequence[str], more: Sequence[str] = ()) -> None:
     """Say in two or three sentences, computed from the figures, what they mean; further ones on demand."""
     with st.container(border=True, key="verdict"):
-        st.markdown(f"**What the numbers say**  \n{' '.join(answer)}")
+        st.markdown(" ".join(answer))
         if more:
             with st.expander("The figures behind it"):
                 for sentence in more:

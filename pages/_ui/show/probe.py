@@ -71,7 +71,6 @@ def how_it_works(
 ) -> None:
     """Show the formula, what it means, the architecture, the sources and three things to try."""
     with st.container(border=True, key="how-it-works"):
-        st.markdown("**How it works**")
         st.latex(formula)
         st.markdown(text)
         if architecture is not None:

@@ -26,7 +26,7 @@ def frame_of(rows: Sequence[Reference]) -> pd.DataFrame:
     )
 
 
-def references(rows: Sequence[Reference], title: str = "Beside the references") -> None:
+def references(rows: Sequence[Reference], title: str = "This run, the report, and what was published") -> None:
     """Show the rows with source and protocol difference; cells may hold Markdown links."""
     frame = frame_of(rows)
     with panel(title):
