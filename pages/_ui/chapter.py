@@ -26,6 +26,7 @@ from pages._ui.shell import states, training_panel
 from pages._ui.shell.begin import begin
 from pages._ui.shell.glossary import term
 from pages._ui.shell.states import data_note, no_epoch, not_evaluated, nothing_yet, problem
+from pages._ui.show.contents import begin_contents, end_contents, heading
 from pages._ui.show.drawn import drawn
 from pages._ui.show.grids import image_grid
 from pages._ui.show.panels import chart, columns, headline, panel, table, verdict
@@ -35,9 +36,6 @@ from pages._ui.show.reading import table as run_table
 from pages._ui.show.references import references
 from pages._ui.show.so_far import SoFar, so_far
 from pages._ui.show.story import (
-    begin_contents,
-    end_contents,
-    heading,
     show_figures,
     show_how,
     show_panel,

@@ -12,6 +12,7 @@ import streamlit as st
 
 from core.story import Figure
 from pages._ui.show import downloads
+from pages._ui.show.contents import heading
 from pages._ui.show.drawn import Drawn
 from pages._ui.show.unchecked import unchecked
 
@@ -102,6 +103,7 @@ def table(
 
 def verdict(answer: Sequence[str], more: Sequence[str] = ()) -> None:
     """Say in two or three sentences, computed from the figures, what they mean; further ones on demand."""
+    heading("What the numbers say", "verdict")
     with st.container(border=True, key="verdict"):
         st.markdown(" ".join(answer))
         if more:

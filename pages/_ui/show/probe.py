@@ -11,6 +11,7 @@ import streamlit as st
 
 from core.story import Try
 from pages._ui.controls import links
+from pages._ui.show.contents import heading
 
 
 class Probe:
@@ -70,6 +71,7 @@ def how_it_works(
     tries: Sequence[Try] = (),
 ) -> None:
     """Show the formula, what it means, the architecture, the sources and three things to try."""
+    heading("How it works", "how-it-works")
     with st.container(border=True, key="how-it-works"):
         st.latex(formula)
         st.markdown(text)

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.story import Reference
 from pages._ui.show import downloads
+from pages._ui.show.contents import heading
 from pages._ui.show.panels import panel
 
 
@@ -29,6 +30,7 @@ def frame_of(rows: Sequence[Reference]) -> pd.DataFrame:
 def references(rows: Sequence[Reference], title: str = "This run, the report, and what was published") -> None:
     """Show the rows with source and protocol difference; cells may hold Markdown links."""
     frame = frame_of(rows)
+    heading("Beside the references", "references")
     with panel(title):
         with st.container(key="references"):
             st.table(frame.set_index("Measure"))

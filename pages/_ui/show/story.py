@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
 from typing import Any
 
 import streamlit as st
@@ -14,13 +13,12 @@ from core.story import Chart, Figure, Grid, How, Note, Panel, Reference, Section
 from pages._ui.shell import states
 from pages._ui.shell.glossary import term
 from pages._ui.show import panels, probe, references
+from pages._ui.show.contents import heading
 from pages._ui.show.drawn import drawn_as
 from pages._ui.show.grids import image_grid
 
 TERM = re.compile(r"\[\[([^\]|]+)(?:\|([^\]]+))?\]\]")
 Listener = Callable[..., None]
-# Where this run of the script lists its sections: each run has a thread, and so a context, of its own.
-_contents: ContextVar[tuple[Any, list[tuple[str, str]]] | None] = ContextVar("contents", default=None)
 
 
 def linked(text: str) -> str:
@@ -83,26 +81,6 @@ def _show_table(key: str, table: Table, listening: dict[str, Any]) -> None:
     )
 
 
-def begin_contents() -> None:
-    """Make the place for the page's list of sections: call it where the list stands; :func:`end_contents` fills it."""
-    _contents.set((st.container(key="contents"), []))
-
-
-def end_contents() -> None:
-    """Fill the list of sections, once the page has shown them all."""
-    found = _contents.get()
-    if found is not None and found[1]:
-        found[0].caption("On this page: " + " · ".join(f"[{title}](#{anchor})" for title, anchor in found[1]))
-
-
-def heading(title: str, anchor: str) -> None:
-    """Show a section's heading and add it to the page's list."""
-    st.subheader(title, anchor=anchor)
-    found = _contents.get()
-    if found is not None:
-        found[1].append((title, anchor))
-
-
 def show_section(section: Section, on_select: Listener | None = None, across: int = 2) -> None:
     """Show a section's heading and its panels, ``across`` side by side on a wide screen."""
     heading(section.title, section.anchor)
@@ -115,19 +93,16 @@ def show_section(section: Section, on_select: Listener | None = None, across: in
 
 def show_verdict(verdict: Verdict) -> None:
     """Show the answer, and the rest on demand."""
-    heading("What the numbers say", "verdict")
     panels.verdict([linked(one) for one in verdict.answer], [linked(one) for one in verdict.more])
 
 
 def show_references(rows: Sequence[Reference]) -> None:
     """Show the table beside the references."""
-    heading("Beside the references", "references")
     references.references(rows)
 
 
 def show_how(how: How) -> None:
     """Show formula, text, architecture, sources and things to try."""
-    heading("How it works", "how-it-works")
     probe.how_it_works(
         formula=how.formula, text=linked(how.text), architecture=how.architecture, source=how.sources, tries=how.tries
     )
