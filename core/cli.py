@@ -122,5 +122,8 @@ def _settings_of(words: Sequence[str]) -> str:
     if named is None:
         return f"{PROGRAM} train EXPERIMENT --help lists an experiment's settings."
     config = EXPERIMENTS[named].config
-    lines = [f"  {o.name}={o.default}  {o.meaning}: {o.allowed}{o.unit and f' {o.unit}'}" for o in config.options()]
+    lines = [
+        f"  {o.name}={o.default}  {o.meaning}: {o.allowed}{o.unit and f' {o.unit}'}{o.when and f', {o.condition}'}"
+        for o in config.options()
+    ]
     return "\n".join([f"settings of {named}, with their defaults:", *lines])

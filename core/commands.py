@@ -113,7 +113,11 @@ def _new_config(arguments: Namespace) -> Config:
     kind = experiment(arguments.experiment).config
     pairs = list(arguments.set)
     pairs += [f"{key}={value}" for key in ("data", "seed") if (value := getattr(arguments, key)) is not None]
-    return kind.from_dict(kind.parse(pairs))
+    values = kind.parse(pairs)
+    config = kind.from_dict(values)
+    for line in config.idle(values):
+        print(f"note: {line}", file=sys.stderr)
+    return config
 
 
 def _to_resume(arguments: Namespace) -> Run:

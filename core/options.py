@@ -28,6 +28,8 @@ class Option:
 
     ``low`` and ``high`` are inclusive; ``choices`` is empty for a number. ``scale`` is ``"log"`` where
     equal ratios are equal steps (learning rates). ``advanced`` options stand under "More" in the form.
+    ``when`` names another option and the values of it beside which this one does anything; without values, any but
+    0 and false. ``formerly`` is a name that older runs, links and commands use.
     """
 
     name: str
@@ -40,6 +42,16 @@ class Option:
     unit: str = ""
     scale: str = "linear"
     advanced: bool = False
+    when: tuple[Scalar, ...] = ()
+    formerly: str = ""
+
+    @property
+    def condition(self) -> str:
+        """When the option does anything, in words: ``"only where likelihood is gaussian"``; "" for always."""
+        if not self.when:
+            return ""
+        other, *values = self.when
+        return f"only where {other} is " + (" or ".join(map(str, values)) if values else "on or above 0")
 
     @property
     def allowed(self) -> str:
@@ -119,6 +131,8 @@ def option(
     unit: str = "",
     scale: str = "linear",
     advanced: bool = False,
+    when: tuple[Scalar, ...] = (),
+    formerly: str = "",
 ) -> Any:
     """Declare a config field with its default, meaning and range (a ``dataclasses.field``)."""
     about = {
@@ -129,6 +143,8 @@ def option(
         "unit": unit,
         "scale": scale,
         "advanced": advanced,
+        "when": when,
+        "formerly": formerly,
     }
     return dataclasses.field(default=default, metadata=about)
 
@@ -163,19 +179,23 @@ class Config:
 
     @classmethod
     def option(cls, name: str) -> Option:
-        """Return one option by name; raise ConfigError naming the known ones."""
+        """Return one option by its name, or by its former one; raise ConfigError naming the known ones."""
         for one in cls.options():
-            if one.name == name:
+            if name in {one.name, one.formerly}:
                 return one
         known = ", ".join(o.name for o in cls.options())
         raise ConfigError(f"there is no option {name[:60]!r}", f"The options are: {known}")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Self:
-        """Build a config from plain values; unknown keys are an error."""
-        for name in values:
-            cls.option(name)
-        return cls(**cast("dict[str, Any]", values))
+        """Build a config from plain values; former names are read, unknown keys are an error."""
+        named: dict[str, Any] = {}
+        for key, value in values.items():
+            name = cls.option(key).name
+            if name in named:
+                raise ConfigError(f"{name} is given twice", f"{key} is its former name: give one of the two")
+            named[name] = value
+        return cls(**named)
 
     @classmethod
     def parse(cls, pairs: Iterable[str]) -> dict[str, Scalar]:
@@ -185,8 +205,29 @@ class Config:
             name, sign, text = pair.partition("=")
             if not sign:
                 raise ConfigError(f"{pair[:60]!r} is not a setting", "Write it as key=value, for example epochs=5")
-            values[name.strip()] = cls.option(name.strip()).parse(text)
+            known = cls.option(name.strip())
+            values[known.name] = known.parse(text)
         return values
+
+    @classmethod
+    def matters(cls, name: str, values: Mapping[str, object]) -> bool:
+        """Whether an option does anything beside ``values``, which are by name; what they lack is at its default."""
+        when = cls.option(name).when
+        if not when:
+            return True
+        other = cls.option(str(when[0]))
+        value = values.get(other.name, other.default)
+        return (value in when[1:] if len(when) > 1 else bool(value)) and cls.matters(other.name, values)
+
+    def idle(self, names: Iterable[str]) -> list[str]:
+        """Return a line for each of the named options that does nothing in this config."""
+        values = self.to_dict()
+        options = [self.option(name) for name in names]
+        return [
+            f"{one.name} changes nothing here: it matters {one.condition}"
+            for one in options
+            if not self.matters(one.name, values)
+        ]
 
     def to_dict(self) -> dict[str, Scalar]:
         """Return the fields as plain values, ready for JSON."""

@@ -340,7 +340,7 @@ def show_how(ch: ui.Chapter) -> None:
         "draws the image again. Training raises the bound: pictures should match, and z should say no more than it "
         f"must ({ui.term('KL divergence')}). Both terms are summed over pixels and dimensions and averaged over images "
         "only, so the bound that is trained is the bound that is shown. What is measured and kept is a running average "
-        f"of the weights (memory {config.averaging:g} per step).",
+        f"of the weights (memory {config.ema:g} per step).",
         architecture=architecture(config),
         source=[
             ("Kingma and Welling", "https://arxiv.org/abs/1312.6114"),

@@ -456,3 +456,18 @@ def test_the_work_command_is_what_a_job_runs(store: RunStore):
     done = subprocess.run([*SCRIPT, "work", run.id], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert store.get(run.id).status == "finished"
+
+
+def test_help_says_when_a_setting_matters(capsys: Said):
+    assert main(["train", "vae", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"sigma=0\.4 .*, only where likelihood is gaussian", said)
+    assert "averaging" not in said
+
+
+def test_a_setting_that_does_nothing_is_said_in_a_line(store: RunStore, monkeypatch, capsys: Said):
+    monkeypatch.setattr(commands, "_work", lambda run, device: 0)
+    assert main(["train", "vae", "--data", "mnist-5k", "--set", "likelihood=bernoulli", "sigma=0.3"]) == 0
+    assert "note: sigma changes nothing here: it matters only where likelihood is gaussian" in capsys.readouterr().err
+    assert main(["train", "vae", "--data", "mnist-5k", "--set", "averaging=0.5"]) == 0
+    assert "note:" not in capsys.readouterr().err

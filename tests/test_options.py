@@ -222,3 +222,71 @@ def test_experiments_there_are_not(name: str):
 def test_errors_are_a_problem_and_a_remedy_on_one_line():
     error = AtlasError("it\nbroke. ", " mend  it.")
     assert (error.problem, error.remedy, str(error)) == ("it broke", "mend it", "it broke. mend it.")
+
+
+@dataclass(frozen=True)
+class Conditional(Config):
+    """Options that matter beside others only, and one that had another name."""
+
+    noise: str = option("none", "noise", choices=("none", "normal", "uniform"))
+    spread: float = option(1.0, "spread of the noise", when=("noise", "normal", "uniform"))
+    steps: int = option(0, "steps", low=0)
+    ema: float = option(0.5, "memory per step", when=("steps",), formerly="averaging")
+    shape: float = option(1.0, "shape of the spread", when=("spread",))
+
+
+@pytest.mark.parametrize(
+    ("values", "idle"),
+    [
+        ({}, {"spread", "ema", "shape"}),
+        ({"noise": "normal"}, {"ema"}),
+        ({"noise": "uniform", "spread": 0.0}, {"ema", "shape"}),
+        ({"steps": 3}, {"spread", "shape"}),
+    ],
+)
+def test_an_option_matters_beside_the_values_that_it_names(values: dict[str, Any], idle: set[str]) -> None:
+    names = [one.name for one in Conditional.options()]
+    assert {name for name in names if not Conditional.matters(name, values)} == idle
+    lines = Conditional(**values).idle(names)
+    assert {line.split(" ")[0] for line in lines} == idle
+
+
+def test_a_condition_is_said_in_words() -> None:
+    assert Conditional.option("spread").condition == "only where noise is normal or uniform"
+    assert Conditional.option("ema").condition == "only where steps is on or above 0"
+    assert Conditional.option("steps").condition == ""
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_conditions_name_options_that_stand_before_and_values_that_they_have(kind: type[Config]) -> None:
+    seen: list[str] = []
+    for one in [*(o for o in kind.options() if not o.advanced), *(o for o in kind.options() if o.advanced)]:
+        if one.when:
+            other = kind.option(str(one.when[0]))
+            assert other.name in seen, f"{one.name} stands before {other.name} in the form"
+            assert [other.check(value) for value in one.when[1:]] == list(one.when[1:])
+        seen.append(one.name)
+
+
+def test_a_former_name_is_read_wherever_a_name_is() -> None:
+    assert Conditional.from_dict({"averaging": 0.25}).ema == 0.25
+    assert Conditional.parse(["averaging=0.25"]) == {"ema": 0.25}
+    assert Conditional(ema=0.25).to_dict()["ema"] == 0.25
+    with pytest.raises(ConfigError, match="ema is given twice"):
+        Conditional.from_dict({"ema": 0.1, "averaging": 0.2})
+
+
+FORMER = [
+    pytest.param(one.config, option, id=f"{name}-{option.formerly}")
+    for name, one in EXPERIMENTS.items()
+    for option in one.config.options()
+    if option.formerly
+]
+
+
+@pytest.mark.parametrize(("kind", "renamed"), FORMER)
+def test_configs_with_the_former_name_are_the_same_config(kind: type[Config], renamed: Option) -> None:
+    old = kind().to_dict()
+    old[renamed.formerly] = old.pop(renamed.name)
+    assert kind.from_dict(old) == kind()
+    assert renamed.formerly not in {one.name for one in kind.options()}

@@ -7,7 +7,7 @@ from core.chapters.log_probability.config import LogProbabilityConfig
 from core.runs.store import Run
 from core.training.session import new_run, work
 
-COMMON = {"data": "mnist-5k", "epochs": 2, "width": 16, "depth": 1, "latent_dim": 4, "averaging": 0.9, "samples": 20}
+COMMON = {"data": "mnist-5k", "epochs": 2, "width": 16, "depth": 1, "latent_dim": 4, "ema": 0.9, "samples": 20}
 LOG_PROBABILITY = LogProbabilityConfig(
     **COMMON, train_images=60, validation_images=200, ais_images=1, ais_temperatures=5
 )

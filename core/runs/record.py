@@ -149,7 +149,8 @@ def _config(experiment: str, settings: Mapping[str, Any]) -> tuple[Config, tuple
         config = kind.from_dict(settings)
     except AtlasError as error:
         raise ValueError(f"its config does not fit: {error.problem}") from None
-    return config, tuple(one.name for one in kind.options() if one.name not in settings)
+    given = {kind.option(name).name for name in settings}
+    return config, tuple(one.name for one in kind.options() if one.name not in given)
 
 
 def _data(data: Mapping[str, Any]) -> DataRecord:

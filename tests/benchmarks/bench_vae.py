@@ -109,7 +109,7 @@ def measure():
         batch_size=128,
         learning_rate=0.001,
         warmup=0.0,
-        averaging=0.0,
+        ema=0.0,
     )
     split = load(config.data, "train")
     task = VAETask(config, split, load(config.data, "validation"))

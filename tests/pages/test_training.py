@@ -335,3 +335,22 @@ def test_labels_carry_units_and_read_as_words():
     assert labels["learning_rate"] == "Learning rate"
     assert labels["shift"] == "Shift (pixels)"
     assert Config.option("seed").allowed.startswith("a whole number")
+
+
+def test_options_that_do_nothing_are_not_shown(opened):
+    at = opened.run()
+    assert at.number_input(key="vae:vae.sigma")
+    at.segmented_control(key="vae:vae.likelihood").set_value("bernoulli").run()
+    assert not at.exception
+    assert "vae:vae.sigma" not in [one.key for one in at.number_input]
+    at.segmented_control(key="vae:vae.likelihood").set_value("gaussian").run()
+    assert at.number_input(key="vae:vae.sigma").value == pytest.approx(VAEConfig().sigma)
+
+
+def test_a_link_with_an_options_former_name_sets_it(opened):
+    opened.query_params["vae.averaging"] = "0.5"
+    at = opened.run()
+    assert not at.exception
+    assert at.number_input(key="vae:vae.ema").value == 0.5
+    assert at.query_params["vae.ema"] == "0.5"
+    assert "vae.averaging" not in at.query_params

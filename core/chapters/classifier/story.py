@@ -341,7 +341,7 @@ def how_it_trains(config: ClassifierConfig) -> str:
         "Five convolutions, each with normalisation and ReLU, look for strokes and their combinations; the maximum "
         "over all places asks whether a shape is there, not where. "
         + (f"Training shows every image {', '.join(seen)}. " if seen else "Training shows the images as they are. ")
-        + f"What is tested is a running average of the weights (memory {config.averaging} per step): it forgets the "
+        + f"What is tested is a running average of the weights (memory {config.ema} per step): it forgets the "
         "noise of single batches, which is why so much is learned in one epoch. Figures for [[held out]] images and "
         "their [[calibration]] are of images that training has not seen. "
         f"The same training from the command line: `{config.command('classifier')}`"

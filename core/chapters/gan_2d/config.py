@@ -37,8 +37,14 @@ class GAN2DConfig(Config):
     steps_per_frame: int = option(30, "training steps between two recorded frames", low=1, high=1000, advanced=True)
     batch_size: int = option(256, "points in a batch", low=4, high=2048, advanced=True)
     n_points: int = option(10_000, "real points to learn from", low=10, high=100_000, advanced=True)
-    penalty: float = option(
-        1.0, "weight of the gradient penalty (Wasserstein only)", low=0.0, high=100.0, advanced=True
+    gp_weight: float = option(
+        1.0,
+        "weight of the gradient penalty",
+        low=0.0,
+        high=100.0,
+        advanced=True,
+        when=("loss", "wasserstein"),
+        formerly="penalty",
     )
     activation: str = option(
         "relu", "activation of the hidden layers", choices=("relu", "leaky", "tanh", "silu"), advanced=True
@@ -50,8 +56,17 @@ class GAN2DConfig(Config):
     beta2: float = option(0.999, "Adam's memory of the squared gradient", low=0.0, high=0.9999, advanced=True)
     decay: bool = option(True, "let both rates fall along a cosine over the run", advanced=True)
     trials: int = option(1, "seeds trained beside each other, from the run's own on", low=1, high=10, advanced=True)
-    points: str = option("", "your own points, as the page's drawing canvas writes them", advanced=True)
-    jitter: float = option(0.01, "noise around your own points, in sides of the square", low=0, high=0.1, advanced=True)
+    points: str = option(
+        "", "your own points, as the page's drawing canvas writes them", advanced=True, when=("data", OWN)
+    )
+    jitter: float = option(
+        0.01,
+        "noise around your own points, in sides of the square",
+        low=0,
+        high=0.1,
+        advanced=True,
+        when=("data", OWN),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -20,7 +20,7 @@ _CRITIC = {
     "d_rate": 0.005,
     "beta1": 0.5,
     "beta2": 0.9,
-    "penalty": 0.25,
+    "gp_weight": 0.25,
 }
 
 

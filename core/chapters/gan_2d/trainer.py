@@ -156,7 +156,7 @@ class Trainer:
             lengths = slopes(values[:, 2 * packs :], middle)
             cost = penalty(lengths).mean(1)
             terms |= {"penalty": cost.detach(), "slope": lengths.detach().mean(1)}
-            loss = loss + config.penalty * cost
+            loss = loss + config.gp_weight * cost
         self._apply(DISCRIMINATOR, loss)
         return terms
 

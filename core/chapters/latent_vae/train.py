@@ -30,7 +30,7 @@ from core.families.vaes.model import VAE, mean_image
 from core.families.vaes.task import VAETask, demo_latents, inputs
 from core.runs.grids import to_uint8
 from core.runs.recorder import Recorder
-from core.training.averaging import average_into, decay_at
+from core.training.ema import ema_decay, ema_update
 from core.training.loop import IndexBatches, Task, fit, seeded
 from core.training.schedules import set_rate, warmup_cosine
 
@@ -128,7 +128,7 @@ class LatentVAETask(Task):
                 weight.grad = gradient
             self.row_adam.step()
         self.adam.step()
-        average_into(self.average, self.decoder, decay_at(self.done * self.twin.steps_per_epoch, config.averaging))
+        ema_update(self.average, self.decoder, ema_decay(self.done * self.twin.steps_per_epoch, config.ema))
         self.twin.done = self.done
         amortised, size = self.twin.step(batch, generator)
         reconstruction, kl = reconstruction.detach(), kl.detach()

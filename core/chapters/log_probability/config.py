@@ -18,12 +18,23 @@ class LogProbabilityConfig(VAEConfig):
     iwae_epochs: int = option(
         0, "how many of the epochs, the last ones, train a copy on the importance-weighted bound", low=0, high=1000
     )
-    iwae_samples: int = option(10, "samples per image of the importance-weighted bound", low=2, high=100, advanced=True)
+    iwae_samples: int = option(
+        10, "samples per image of the importance-weighted bound", low=2, high=100, advanced=True, when=("iwae_epochs",)
+    )
     keep_plain: bool = option(
-        True, "keep and measure the model from before the importance-weighted epochs as well", advanced=True
+        True,
+        "keep and measure the model from before the importance-weighted epochs as well",
+        advanced=True,
+        when=("iwae_epochs",),
     )
     iwae_rate: float = option(
-        0.0005, "highest rate on the importance-weighted bound", low=1e-6, high=1.0, scale="log", advanced=True
+        0.0005,
+        "highest rate on the importance-weighted bound",
+        low=1e-6,
+        high=1.0,
+        scale="log",
+        advanced=True,
+        when=("iwae_epochs",),
     )
     train_images: int = option(
         10_000, "training images whose log p(x) is measured, evenly spaced", low=20, high=60_000, advanced=True
@@ -35,7 +46,13 @@ class LogProbabilityConfig(VAEConfig):
         5, "images of each class checked by annealed importance sampling", low=0, high=50, advanced=True
     )
     ais_temperatures: int = option(
-        500, "temperatures of annealed importance sampling", low=1, high=10_000, scale="log", advanced=True
+        500,
+        "temperatures of annealed importance sampling",
+        low=1,
+        high=10_000,
+        scale="log",
+        advanced=True,
+        when=("ais_images",),
     )
 
     def __post_init__(self) -> None:

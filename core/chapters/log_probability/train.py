@@ -26,7 +26,7 @@ from core.families.vaes import task as vae_chapter
 from core.families.vaes.model import VAE
 from core.families.vaes.task import VAETask, decoded, demo_latents, flat, inputs, reconstructed
 from core.runs.recorder import Recorder
-from core.training.averaging import average_into, decay_at
+from core.training.ema import ema_decay, ema_update
 from core.training.loop import fit
 from core.training.schedules import set_rate, warmup_cosine
 
@@ -96,7 +96,7 @@ class LogProbabilityTask(VAETask):
         self.iwae_optimizer.zero_grad(set_to_none=True)
         objective.backward()
         self.iwae_optimizer.step()
-        average_into(self.iwae_average, self.iwae, decay_at(since * self.steps_per_epoch, config.averaging))
+        ema_update(self.iwae_average, self.iwae, ema_decay(since * self.steps_per_epoch, config.ema))
         return {name: value.mean() for name, value in per_image.items()}, len(batch)
 
     def validate(self, epoch: int) -> Mapping[str, float]:

@@ -283,7 +283,7 @@ def how(run: Run) -> How:
         "raises the bound: pictures should match, and z should say no more than it must ([[KL divergence]]). Both "
         "terms are summed over pixels and dimensions and averaged over images only, so the bound that is trained is "
         "the bound that is shown. What is measured and kept is a running average of the weights (memory "
-        f"{config.averaging:g} per step).",
+        f"{config.ema:g} per step).",
         architecture=architecture(config),
         sources=[
             ("Kingma and Welling", "https://arxiv.org/abs/1312.6114"),

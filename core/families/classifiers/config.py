@@ -18,8 +18,13 @@ class ClassifierConfig(Config):
     shift: int = option(2, "images are shifted by up to this much in training", low=0, high=6, unit="pixels")
     flip: bool = option(False, "mirror half of the images in training: for clothes, never for digits")
     erase: int = option(0, "side of a random square blanked in training (Cutout)", low=0, high=16, unit="pixels")
-    averaging: float = option(
-        0.998, "memory of the averaged weights per step; 0 takes the latest", low=0.0, high=0.9999, advanced=True
+    ema: float = option(
+        0.998,
+        "memory of the averaged weights per step; 0 takes the latest",
+        low=0.0,
+        high=0.9999,
+        advanced=True,
+        formerly="averaging",
     )
     weight_decay: float = option(1e-4, "decay of the weights per step and rate", low=0.0, high=1.0, advanced=True)
     label_smoothing: float = option(

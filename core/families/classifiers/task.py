@@ -22,7 +22,7 @@ from core.families.classifiers import measures
 from core.families.classifiers.config import ClassifierConfig
 from core.families.classifiers.model import Classifier
 from core.runs.store import Run
-from core.training.averaging import average_into, decay_at
+from core.training.ema import ema_decay, ema_update
 from core.training.loop import IndexBatches, Task, evaluating, seeded
 from core.training.schedules import set_rate, warmup_cosine
 
@@ -115,7 +115,7 @@ class ClassifierTask(Task):
         self.optimizer.zero_grad(set_to_none=True)
         objective.backward()
         self.optimizer.step()
-        average_into(self.average, self.model, decay_at(self.done * self.steps_per_epoch, config.averaging))
+        ema_update(self.average, self.model, ema_decay(self.done * self.steps_per_epoch, config.ema))
         return self._terms(logits.detach(), labels, objective.detach()), len(batch)
 
     def _terms(self, logits: Tensor, labels: Tensor, objective: Tensor) -> dict[str, Tensor]:

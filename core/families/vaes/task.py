@@ -24,7 +24,7 @@ from core.families.vaes.likelihood import kl_standard_normal, log_likelihood
 from core.families.vaes.model import VAE, mean_image, reparameterise
 from core.runs.grids import to_uint8
 from core.runs.store import Run
-from core.training.averaging import average_into, decay_at
+from core.training.ema import ema_decay, ema_update
 from core.training.loop import IndexBatches, Task, evaluating, seeded
 from core.training.schedules import ramp, set_rate, warmup_cosine
 from core.training.weights import load_weights
@@ -158,7 +158,7 @@ class VAETask(Task):
         self.optimizer.zero_grad(set_to_none=True)
         objective.backward()
         self.optimizer.step()
-        average_into(self.average, self.vae, decay_at(self.done * self.steps_per_epoch, config.averaging))
+        ema_update(self.average, self.vae, ema_decay(self.done * self.steps_per_epoch, config.ema))
         reconstruction, kl = reconstruction.detach(), kl.detach()
         return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}, len(batch)
 

@@ -13,6 +13,7 @@ from core import settings
 from core.options import Config, Option
 from pages._ui.controls import links
 
+ACRONYMS = {"ais": "AIS", "ema": "EMA", "gp": "GP", "iwae": "IWAE", "kl": "KL"}
 FEW = 3  # so many choices stand side by side; more go into a menu
 
 
@@ -23,8 +24,8 @@ def key_of(experiment: str, option: Option) -> str:
 
 def label_of(option: Option) -> str:
     """Return the option's label: ``Learning rate``, ``Shift (pixels)``."""
-    words = option.name.replace("_", " ")
-    text = words[0].upper() + words[1:]
+    words = [ACRONYMS.get(word, word) for word in option.name.split("_")]
+    text = " ".join([words[0][0].upper() + words[0][1:], *words[1:]])
     return f"{text} ({option.unit})" if option.unit and option.unit != "epochs" else text
 
 
@@ -48,6 +49,8 @@ def field(experiment: str, option: Option, base: Config | None = None) -> Any:
     if base is not None:
         option = replace(option, default=getattr(base, option.name))
     key, label = key_of(experiment, option), label_of(option)
+    if option.formerly:
+        links.renamed(key, f"{experiment}.{option.formerly}")
     about: dict[str, Any] = {"key": key, "help": f"{option.meaning} ({option.allowed})"}
     if option.choices:
         if len(option.choices) <= FEW and sum(map(len, option.choices)) <= 24:
@@ -83,11 +86,21 @@ def field(experiment: str, option: Option, base: Config | None = None) -> Any:
 
 
 def fields(experiment: str, kind: type[Config], base: Config) -> dict[str, Any]:
-    """Show the whole form, which opens with the values of ``base``; return the values by option name (unchecked)."""
+    """Show the form, which opens with the values of ``base``, and return the values by option name (unchecked).
+
+    An option that does nothing beside what is chosen is not shown, and is left out.
+    """
     first, more = in_order(kind)
-    values = {option.name: field(experiment, option, base) for option in first}
+    values: dict[str, Any] = {}
+
+    def show(options: list[Option]) -> None:
+        for option in options:
+            if kind.matters(option.name, values):  # by what is chosen above it
+                values[option.name] = field(experiment, option, base)
+
+    show(first)
     with st.expander("More"):
-        values.update({option.name: field(experiment, option, base) for option in more})
+        show(more)
     return values
 
 

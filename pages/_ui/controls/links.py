@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -122,6 +122,7 @@ def control(
     nearest: bool = False,
     why: Callable[[str], str] | None = None,
     edition: str = "",
+    former: Mapping[str, str] | None = None,
     **kwargs: Any,
 ) -> Any:
     """Show a Streamlit input widget that belongs to this chapter and to the address; return its checked value.
@@ -145,13 +146,15 @@ def control(
     edition
         Makes another widget of the control where it differs, as where a default moves by itself: what the browser still
         says of the widget before, which is then the old default, is not taken for the reader's hand.
+    former
+        Former names of choices, which older links use, with the present ones.
 
     Returns
     -------
     Any
         The widget's value; its default if the browser sent one that the control does not offer.
     """
-    offer = offer_of(widget, args, kwargs)
+    offer = replace(offer_of(widget, args, kwargs), former=former or {})
     value = _settled(key, label, offer, nearest, why)
     if edition:
         _kept().keys[key] = f"{chapter()}:{key}:{edition}"
@@ -176,6 +179,21 @@ def section(label: str, *, key: str, icon: str) -> Any:
     box = st.expander(label, key=widget_key, icon=icon, on_change="rerun")
     put(key, bool(box.open), offer)
     return box
+
+
+def renamed(name: str, former: str) -> None:
+    """Let an address that uses a control's former name mean its present one."""
+    kept = _kept()
+    if former not in kept.asked:
+        return
+    kept.asked.discard(former)
+    texts = kept.texts.pop(former)
+    _set_parameter(former, [])
+    if name not in kept.asked:
+        kept.asked.add(name)
+        kept.texts[name] = texts
+        _set_parameter(name, texts)
+    st.session_state[WRITTEN] = _query()
 
 
 def get(name: str, offer: Offer, label: str = "") -> Any:

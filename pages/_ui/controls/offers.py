@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Kind = Literal["choice", "choices", "number", "switch", "text"]
@@ -50,6 +50,8 @@ class Offer:
         How many of the choices may be taken.
     pattern
         Regular expression of a text, "" for any.
+    former
+        Former names of choices, with the present ones.
     """
 
     kind: Kind
@@ -62,6 +64,7 @@ class Offer:
     optional: bool = False
     most: int | None = None
     pattern: str = ""
+    former: Mapping[str, str] = field(default_factory=dict)
 
     def fits(self, value: Any) -> bool:
         """Whether the control offers ``value``."""
@@ -115,6 +118,7 @@ class Offer:
 
     def _choice(self, text: str) -> int | None:
         names = [str(one) for one in self.options]
+        text = self.former.get(text, text)
         for known in (names, list(self.labels)):
             if text in known:
                 return known.index(text)

@@ -41,7 +41,7 @@ GROUPS = {
     "Points and noise": ("data", "noise", "noise_dim", "seed", "jitter"),
     "Generator": ("g_layers", "g_neurons", "g_steps", "g_optimizer", "g_rate"),
     "Discriminator": ("d_layers", "d_neurons", "d_steps", "d_optimizer", "d_rate"),
-    "Loss": ("loss", "penalty", "packing", "batch_size", "steps_per_frame"),
+    "Loss": ("loss", "gp_weight", "packing", "batch_size", "steps_per_frame"),
 }
 MORE = ("activation", "d_features", "beta1", "beta2", "decay")
 SHARED = ("data", "seed", "jitter", "steps_per_frame")  # what two configurations side by side have in common
@@ -111,7 +111,7 @@ def _configured(prefix: str, base: GAN2DConfig) -> GAN2DConfig | None:
             with column:
                 st.markdown(f"**{title}**")
                 for name in names:
-                    if _matters(name, values):
+                    if GAN2DConfig.matters(name, values):
                         values[name] = forms.field(prefix, GAN2DConfig.option(name), base)
         with st.popover("More settings"):
             for name in MORE:
@@ -128,13 +128,6 @@ def _configured(prefix: str, base: GAN2DConfig) -> GAN2DConfig | None:
     except AtlasError as error:
         states.problem(error)
         return None
-
-
-def _matters(name: str, values: dict[str, Any]) -> bool:
-    """Whether an option does anything with what is chosen so far."""
-    if name == "jitter":
-        return bool(values.get("data") == OWN)
-    return name != "penalty" or values.get("loss") == "wasserstein"
 
 
 def _keep_points(code: str) -> None:
@@ -204,6 +197,7 @@ def _beside(config: GAN2DConfig) -> GAN2DConfig | None:
         "What differs in it",
         names,
         key="differs",
+        former={one.formerly: one.name for one in GAN2DConfig.options() if one.formerly},
         default=["loss"],
         format_func=lambda name: forms.label_of(GAN2DConfig.option(name)),
     )

@@ -38,7 +38,7 @@ BURDA = {"VAE": (86.76, 86.47, 86.35), "IWAE": (86.76, 85.54, 84.78)}
 BENCHMARK_COMMAND = (
     "python -m core train log_probability --name binarised-mnist --set likelihood=bernoulli binarise=True "
     "latent_dim=50 width=512 epochs=190 iwae_epochs=20 iwae_samples=10 learning_rate=0.002 iwae_rate=0.0005 "
-    "kl_warmup=10 batch_size=128 averaging=0.9995 samples=5000 train_images=500 validation_images=500 ais_images=1 "
+    "kl_warmup=10 batch_size=128 ema=0.9995 samples=5000 train_images=500 validation_images=500 ais_images=1 "
     "ais_temperatures=300"
 )
 

@@ -21,7 +21,7 @@ from core.runs.store import Run, RunStore
 from core.training.session import new_run, work
 from core.training.weights import load_weights
 
-TINY = ClassifierConfig(data="mnist-5k", epochs=2, width=4, batch_size=50, learning_rate=0.01, averaging=0.9)
+TINY = ClassifierConfig(data="mnist-5k", epochs=2, width=4, batch_size=50, learning_rate=0.01, ema=0.9)
 
 
 def make(folder, config=TINY, name="tiny"):

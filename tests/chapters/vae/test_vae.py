@@ -21,7 +21,7 @@ from core.training.loop import seeded
 from core.training.session import new_run, work
 
 TINY = VAEConfig(
-    data="mnist-5k", epochs=2, width=24, depth=1, latent_dim=4, batch_size=50, learning_rate=0.003, averaging=0.9
+    data="mnist-5k", epochs=2, width=24, depth=1, latent_dim=4, batch_size=50, learning_rate=0.003, ema=0.9
 )
 
 

@@ -7,7 +7,7 @@ from torch import nn
 
 
 @torch.no_grad()
-def average_into(average: nn.Module, model: nn.Module, decay: float) -> None:
+def ema_update(average: nn.Module, model: nn.Module, decay: float) -> None:
     """Move the average of a model's weights towards the model: ``average = decay * average + (1 - decay) * model``.
 
     Polyak averaging with exponential weights. Running means and variances of normalisation layers are averaged too, so
@@ -20,6 +20,6 @@ def average_into(average: nn.Module, model: nn.Module, decay: float) -> None:
         ours[name].copy_(theirs[name])
 
 
-def decay_at(step: float, decay: float) -> float:
+def ema_decay(step: float, decay: float) -> float:
     """Return the memory to use at a step: short at the start, so that the random first weights are forgotten."""
     return min(decay, (1 + step) / (10 + step))

@@ -5,7 +5,7 @@ import copy
 import torch
 
 from core.families.classifiers.model import Classifier
-from core.training.averaging import average_into, decay_at
+from core.training.ema import ema_decay, ema_update
 
 
 def test_average_follows_its_closed_form_and_copies_counters():
@@ -16,7 +16,7 @@ def test_average_follows_its_closed_form_and_copies_counters():
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(1.0)
-    average_into(average, model, 0.75)
+    ema_update(average, model, 0.75)
     now, theirs = average.state_dict(), model.state_dict()
     for name, value in now.items():
         if value.is_floating_point():
@@ -27,13 +27,13 @@ def test_average_follows_its_closed_form_and_copies_counters():
 
 def test_average_with_no_memory_is_the_model_itself():
     model, average = Classifier(width=2), Classifier(width=2)
-    average_into(average, model, 0.0)
+    ema_update(average, model, 0.0)
     for name, value in average.state_dict().items():
         assert torch.equal(value, model.state_dict()[name])
 
 
 def test_memory_grows_with_the_steps_until_it_is_the_wanted_one():
-    assert decay_at(0, 0.998) == 0.1
-    assert decay_at(90, 0.998) == 0.91
-    assert decay_at(10**6, 0.998) == 0.998
-    assert decay_at(10**6, 0.0) == 0.0
+    assert ema_decay(0, 0.998) == 0.1
+    assert ema_decay(90, 0.998) == 0.91
+    assert ema_decay(10**6, 0.998) == 0.998
+    assert ema_decay(10**6, 0.0) == 0.0
