@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from core.words import number
 
 if TYPE_CHECKING:
     from altair import TopLevelMixin
+    from PIL import Image
 
 MISSING = "–"
 
@@ -102,12 +103,13 @@ class Chart:
 class Column:
     """One column of a table as it is shown: title with its unit, format specification (``",.2f"``, ``".2%"``), help.
 
-    An empty format shows the cell as text.
+    An empty format shows the cell as text. A pinned column stays in sight when the table is scrolled.
     """
 
     title: str
     format: str = ""
     help: str | None = None
+    pinned: bool = False
 
     def text(self, value: Any) -> str:
         """Return a cell as text; a missing one as a dash."""
@@ -120,13 +122,16 @@ class Column:
 class Table:
     """A table: the columns that are shown, in their order, of a frame that also holds the download.
 
-    ``clickable`` names it for a page that listens to clicks on its rows.
+    ``clickable`` names it for a page that listens to clicks on its rows; ``colour`` returns a CSS style for each cell
+    of a column and is applied to those that ``coloured`` names.
     """
 
     frame: pd.DataFrame
     columns: Mapping[str, Column]
     alt: str
     clickable: bool = False
+    coloured: Sequence[str] = ()
+    colour: Callable[[pd.Series], list[str]] | None = None
 
     def __post_init__(self) -> None:
         missing = [name for name in self.columns if name not in self.frame]
@@ -150,6 +155,61 @@ class Grid:
 
 
 @dataclass(frozen=True)
+class Gallery:
+    """Small images, each with a line of text below it: ``images()`` is uint8 of shape (n, height, width), n > 0."""
+
+    images: Callable[[], NDArray[np.uint8]]
+    texts: Sequence[str]
+    alt: str
+    scale: int = 3
+
+
+class Pictured(Protocol):
+    """What a run offers of the pictures that it recorded, each kind epoch by epoch."""
+
+    @property
+    def digest(self) -> str:
+        """Changes when the run does."""
+
+    def sample_epochs(self, kind: str = "samples") -> list[int]:
+        """Return the epochs with a picture of a kind, rising."""
+
+    def sample(self, epoch: int, kind: str = "samples") -> Image.Image:
+        """Return a picture."""
+
+
+@dataclass(frozen=True)
+class Film:
+    """What a run recorded of its pictures, epoch by epoch: strips below each other, played by the page's scrubber.
+
+    Attributes
+    ----------
+    run : Pictured
+        The run.
+    strips : mapping
+        Kind of recorded picture to its label.
+    alt : str
+        What they show ("Ten decoded draws"); the film adds "after epoch 3".
+    epoch : int
+        Where the scrubber rests.
+    still : array or None
+        Images that stand still above the strips, uint8 of shape (n, height, width), with their label.
+    """
+
+    run: Pictured
+    strips: Mapping[str, str]
+    alt: str
+    epoch: int
+    still: NDArray[np.uint8] | None = None
+    still_label: str = ""
+
+    @property
+    def there(self) -> bool:
+        """Whether the run recorded a picture of any of the kinds."""
+        return any(self.run.sample_epochs(kind) for kind in self.strips)
+
+
+@dataclass(frozen=True)
 class Note:
     """A line in the place of a result: why there is none, and what to do."""
 
@@ -157,7 +217,7 @@ class Note:
     what_to_do: str = ""
 
 
-Body = Chart | Table | Grid | Note
+Body = Chart | Table | Grid | Gallery | Film | Note
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,35 @@ from core.runs.store import Run
 from core.story import Figure
 
 Derive = Callable[[Run, pd.DataFrame], pd.DataFrame]
+
+
+class Tables(Mapping[str, pd.DataFrame]):
+    """A run's tables by name, each read when it is asked for; RunError if one does not read.
+
+    Parameters
+    ----------
+    run
+        The run.
+    read
+        Reads a table by name; a page gives one that keeps what it has read.
+    """
+
+    def __init__(self, run: Run, read: Callable[[Run, str], pd.DataFrame] = Run.table) -> None:
+        self._run, self._read = run, read
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name not in self:
+            raise KeyError(name)
+        return self._read(self._run, name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._run.tables()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._run.tables())
+
+    def __len__(self) -> int:
+        return len(self._run.tables())
 
 
 def overlaid(

@@ -60,10 +60,12 @@ def test_a_drawn_digit_gets_its_value_with_an_error_bar(app, page, run):
 
 def test_both_models_of_the_latents_chapter_move_with_the_scrubber(app, page, latents):
     open_page(page, chapter(app, latents, epoch=1))
-    expect(page.get_by_text("decoded by both models after epoch 1")).to_be_visible()
+    expect(page.get_by_role("img", name="Ten draws decoded by both models after epoch 1")).to_be_visible()
     page.get_by_role("button", name="Next epoch").click()
-    expect(page.get_by_text("decoded by both models after epoch 2")).to_be_visible()
-    expect(page.get_by_text("Reconstructions of training images after epoch 2")).to_be_visible()
+    expect(page.get_by_role("img", name="Ten draws decoded by both models after epoch 2")).to_be_visible()
+    alt = "Training images and their reconstructions by both models after epoch 2"
+    expect(page.get_by_role("img", name=alt)).to_be_visible()
+    expect(page.get_by_text("Both models after epoch 2")).to_be_visible()
     expect(keyed(page, "verdict")).to_contain_text("KL(q‖p(z|x))")
 
 

@@ -4,6 +4,8 @@ from concurrent.futures import Executor, Future
 
 from streamlit.testing.v1 import AppTest
 
+from pages._ui.show.story import linked
+
 TIMEOUT_S = 30
 
 
@@ -34,3 +36,12 @@ def texts(at):
     parts += [str(getattr(one, "label", "")) for kind in ("metric", "expander", "button") for one in at.get(kind)]
     parts += [one.proto.title for kind in ("warning", "error", "info") for one in getattr(at, kind)]
     return "\n".join(parts)
+
+
+def untold(at, told):
+    """Return what a story says and its page does not show: figures, titles, help, verdict, explanation."""
+    figures = [text for one in told.figures for text in (one.label, one.text(one.value), one.small_print)]
+    panels = [text for section in told.sections for one in section.panels for text in (one.title, one.help)]
+    said = [*figures, *panels, *told.verdict.answer, *told.verdict.more, told.how.text]
+    shown = texts(at)
+    return [text for text in said if linked(text) not in shown]

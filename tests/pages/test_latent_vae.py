@@ -1,12 +1,13 @@
-"""The page of per-image latents: both models side by side under one scrubber, the slack, the probe."""
+"""The page of per-image latents: it tells its story, its scrubber and its probe are at work."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.chapters.latent_vae import story
 from core.runs.store import RunStore
 from core.settings import ROOT
 from tests.conftest import make_run
-from tests.pages.screen import texts
+from tests.pages.screen import texts, untold
 from tests.tiny_probability import trained
 
 
@@ -35,26 +36,13 @@ def open_page(run, **query):
     return app
 
 
-def test_headline_and_verdict_are_computed_from_the_run(run):
-    app = open_page(run)
-    shown = {metric.label: metric.value for metric in app.metric}
-    value = run.metrics["train_log_prob_nats"]
-    assert shown["Training log p(x)"] == f"{value:,.2f} nats".replace("-", "−")
-    assert shown["Amortisation gap"].startswith(f"{run.metrics['amortisation_gap_nats']:,.2f}".replace("-", "−"))
-    assert "KL(q‖p(z|x)) on the same training images" in texts(app)
-    assert "per-image latents reach log p(x)" in texts(app)
-
-
-def test_one_scrubber_drives_samples_reconstructions_and_table(run):
-    for epoch in (1, 2):
-        app = open_page(run, epoch=str(epoch))
-        text = texts(app)
-        assert f"decoded by both models after epoch {epoch}" in text
-        assert f"Reconstructions of training images after epoch {epoch}" in text
-        table = next(one.value for one in app.dataframe if "Model" in one.value).set_index("Model")
-        row = run.history().set_index("epoch").loc[epoch]
-        assert table.loc["latents", "Negative ELBO"] == pytest.approx(row["kept_loss"], abs=1e-6)
-        assert table.loc["encoder", "Negative ELBO"] == pytest.approx(row["kept_amortised_loss"], abs=1e-6)
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_the_page_tells_the_whole_story_of_the_epoch(run, epoch):
+    app = open_page(run, epoch=str(epoch))
+    assert untold(app, story.tell(run, epoch)) == []
+    table = next(one.value for one in app.dataframe if "Negative ELBO" in one.value).set_index("Model")
+    row = run.history().set_index("epoch").loc[epoch]
+    assert table.loc["latents", "Negative ELBO"] == pytest.approx(row["kept_loss"], abs=1e-6)
 
 
 def test_the_probe_refines_one_image(run):
@@ -72,7 +60,7 @@ def test_a_run_that_is_not_evaluated_yet_shows_what_there_is(folder):
     half = make_run(RunStore(own=folder), "latent_vae", "half", status="stopped", metrics={})
     text = texts(open_page(half))
     assert "The split of the slack and the verdict are made when a training has gone through" in text
-    assert "decoded by both models after epoch 3" in text
+    assert story.draws(half, 3).title in text
 
 
 def test_z_moves_among_the_images_own_latents_without_a_model(run):

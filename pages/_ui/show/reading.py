@@ -13,6 +13,7 @@ from PIL import Image
 from core.charts.curves import long_form
 from core.runs.naming import names
 from core.runs.store import Run
+from core.story import Pictured
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -26,7 +27,7 @@ def _table(digest: str, name: str, _run: Run) -> pd.DataFrame:
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def _sample(digest: str, epoch: int, kind: str, _run: Run) -> bytes:
+def _sample(digest: str, epoch: int, kind: str, _run: Pictured) -> bytes:
     file = io.BytesIO()
     _run.sample(epoch, kind).save(file, format="PNG")
     return file.getvalue()
@@ -71,7 +72,7 @@ def table(run: Run, name: str) -> pd.DataFrame:
     return _table(run.digest, name, run)
 
 
-def sample(run: Run, epoch: int, kind: str = "samples") -> Image.Image:
+def sample(run: Pictured, epoch: int, kind: str = "samples") -> Image.Image:
     """Return the composed grid of one epoch."""
     return Image.open(io.BytesIO(_sample(run.digest, epoch, kind, run)))
 

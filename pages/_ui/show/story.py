@@ -6,15 +6,18 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from core.errors import AtlasError
-from core.story import Chart, Figure, Grid, How, Note, Panel, Reference, Section, Table, Verdict
+from core.runs.grids import compose, stack
+from core.story import Chart, Figure, Film, Gallery, Grid, How, Note, Panel, Reference, Section, Table, Verdict
 from pages._ui.shell import states
 from pages._ui.shell.glossary import term
-from pages._ui.show import panels, probe, references
+from pages._ui.show import panels, probe, reading, references
 from pages._ui.show.contents import heading
 from pages._ui.show.drawn import drawn_as
+from pages._ui.show.gallery import gallery
 from pages._ui.show.grids import image_grid
 
 TERM = re.compile(r"\[\[([^\]|]+)(?:\|([^\]]+))?\]\]")
@@ -53,7 +56,9 @@ def show_panel(panel: Panel, on_select: Listener | None = None, selection: str |
 def _show_body(panel: Panel, on_select: Listener | None, selection: str | None) -> None:
     body = panel.body
     listening: dict[str, Any] = {"on_select": on_select} if on_select is not None else {}
-    if isinstance(body, Chart):
+    if isinstance(body, Chart) and body.frame.empty:
+        st.caption("This run recorded nothing for this chart.")
+    elif isinstance(body, Chart):
         if selection is not None:
             listening["selection_mode"] = selection
         panels.chart(drawn_as(body), body.frame, key=panel.key, alt=body.alt, **listening)
@@ -68,6 +73,10 @@ def _show_body(panel: Panel, on_select: Listener | None, selection: str | None) 
             row_labels=body.row_labels or None,
             column_labels=body.column_labels or None,
         )
+    elif isinstance(body, Gallery):
+        gallery(body.images(), body.texts, key=panel.key, alt=body.alt, scale=body.scale)
+    elif isinstance(body, Film):
+        _show_film(panel.key, body)
     elif isinstance(body, Note):
         states.nothing_yet(body.text, body.what_to_do)
 
@@ -75,9 +84,26 @@ def _show_body(panel: Panel, on_select: Listener | None, selection: str | None) 
 def _show_table(key: str, table: Table, listening: dict[str, Any]) -> None:
     shown = table.frame[list(table.columns)].rename(columns={name: c.title for name, c in table.columns.items()})
     formats = {c.title: c.text for c in table.columns.values()}
-    config = {c.title: st.column_config.Column(help=c.help) for c in table.columns.values() if c.help}
-    panels.table(
-        shown.style.format(formats), key=key, alt=table.alt, column_config=config, height="content", **listening
+    styled = shown.style.format(formats)
+    if table.colour is not None:
+        styled = styled.apply(table.colour, subset=[table.columns[name].title for name in table.coloured])
+    config = {
+        c.title: st.column_config.Column(help=c.help, pinned=c.pinned or None)
+        for c in table.columns.values()
+        if c.help or c.pinned
+    }
+    panels.table(styled, key=key, alt=table.alt, column_config=config, height="content", **listening)
+
+
+def _show_film(key: str, film: Film) -> None:
+    there = {kind: word for kind, word in film.strips.items() if film.epoch in film.run.sample_epochs(kind)}
+    rows = [np.asarray(reading.sample(film.run, film.epoch, kind)) for kind in there]
+    above = [] if film.still is None else [compose(film.still[None])]
+    image_grid(
+        stack([*above, *rows]),
+        key=key,
+        alt=f"{film.alt} after epoch {film.epoch}",
+        row_labels=[*([film.still_label] if above else []), *there.values()],
     )
 
 
