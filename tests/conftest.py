@@ -1,4 +1,6 @@
-"""Fixtures for all tests: a fresh runs folder, and tiny runs made without torch."""
+"""For all tests: threads and workers, a fresh runs folder, and tiny runs made without torch."""
+
+import os
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,27 @@ from core.training.session import new_run
 # a busy machine is no failure: examples are counted, not timed
 settings.register_profile("atlas", deadline=None)
 settings.load_profile("atlas")
+
+
+def pytest_configure():
+    """One thread a process: networks this small gain nothing from more, and beside each other they wait for cores.
+
+    It holds for this process, where torch is not imported yet, for its workers and for what the tests start.
+    """
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With ``-n``: a file's tests stay together, so what they share is made once, and the browser's files come first.
+
+    Handing out the files with the most tests first, the default, would leave the few long ones to one worker's end.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
 
 DATA = {
     "name": "mnist-5k",

@@ -1,7 +1,5 @@
 """A tiny 2-D GAN, really trained, for the tests of its page: a second's work."""
 
-import torch
-
 from core.chapters.gan_2d.config import GAN2DConfig
 from core.runs.store import Run
 from core.training.session import new_run, work
@@ -13,9 +11,6 @@ TINY = GAN2DConfig(
 
 def plant(store, name="tiny", **changes):
     """Train a tiny run into the store and return it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
     run = new_run(store, "gan_2d", TINY.changed(**changes), name)
     assert work(run, device="cpu") == "finished"
-    torch.set_num_threads(before)
     return Run.read(run.path, run.origin)

@@ -35,7 +35,8 @@ def one_line(name: str) -> str:
 @pytest.mark.skipif(os.name == "nt", reason="the lines are for a POSIX shell")
 def test_the_two_lines_stand_on_the_first_screen():
     first_screen = "\n".join(README.splitlines()[:30])
-    for name, ends in (("open", ".venv/bin/streamlit run streamlit_app.py"), ("test", ".venv/bin/python -m pytest -q")):
+    ends_of = {"open": ".venv/bin/streamlit run streamlit_app.py", "test": ".venv/bin/python -m pytest -q -n 2"}
+    for name, ends in ends_of.items():
         line = one_line(name)
         assert line in first_screen
         assert line.startswith("python3 -m venv .venv && .venv/bin/pip install -q -r requirements")

@@ -16,7 +16,7 @@ NUMBERS = {"MAX_EPOCHS": settings.max_epochs, "MAX_QUEUE": settings.max_queue, "
 @pytest.fixture(autouse=True)
 def unset(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith("EPOCH_ATLAS_"):
+        if name.startswith("EPOCH_ATLAS_") or name == "OMP_NUM_THREADS":
             monkeypatch.delenv(name)
 
 

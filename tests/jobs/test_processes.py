@@ -29,6 +29,7 @@ from core.training.session import work
 from tests import stub
 from tests.tools import config, fresh, until
 
+pytestmark = pytest.mark.slow
 COMMAND = (sys.executable, stub.SCRIPT, "work")
 
 

@@ -28,15 +28,6 @@ def make(folder, config=TINY, name="tiny"):
     return new_run(RunStore(folder / "shipped", folder / "own"), "classifier", config, name)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Networks this small gain nothing from threads, and where others compute too their waiting costs minutes."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A tiny classifier, trained for two epochs on 4,000 digits."""

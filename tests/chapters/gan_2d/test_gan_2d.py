@@ -32,14 +32,6 @@ class Killed(BaseException):
     """Stands for a killed process: nothing in the loop may catch it."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def make(folder, config=TINY, name="tiny"):
     return new_run(RunStore(folder / "shipped", folder / "own"), "gan_2d", config, name)
 

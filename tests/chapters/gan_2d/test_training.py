@@ -38,10 +38,10 @@ KINDS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
+@pytest.fixture
+def threads_of_before():
+    """The number of threads is set back after the test."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
 
@@ -203,6 +203,7 @@ class TestUpdates:
                 copy.step()
             assert same(original.state(), copy.state())
 
+    @pytest.mark.usefixtures("threads_of_before")
     def test_the_number_of_threads_changes_nothing(self):
         found = []
         for threads in (1, 2):

@@ -28,14 +28,6 @@ TINY = LatentVAEConfig(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def make(folder, config=TINY, name="tiny"):
     return new_run(RunStore(folder / "shipped", folder / "own"), "latent_vae", config, name)
 

@@ -36,14 +36,6 @@ TINY = LogProbabilityConfig(
 BOTH = TINY.changed(iwae_epochs=1, iwae_samples=3, likelihood="bernoulli", binarise=True)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def trained_run(folder, config):
     run = new_run(RunStore(folder / "shipped", folder / "own"), "log_probability", config, "tiny")
     assert work(run, device="cpu") == "finished"

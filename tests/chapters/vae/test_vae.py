@@ -26,15 +26,12 @@ TINY = VAEConfig(
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small_and_quick():
-    """One thread, from which networks this small lose nothing, and a latent map of few images."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+def a_small_map():
+    """A latent map of few images."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vae_tables, "MAP_IMAGES", 150)
         patch.setattr(vae_tables, "MAP_STEPS", 250)
         yield
-    torch.set_num_threads(before)
 
 
 def make(folder, config=TINY, name="tiny"):
