@@ -38,6 +38,7 @@ def pytest_xdist_make_scheduler(config, log):
     config.option.loadscopereorder = False
     return LoadFileScheduling(config, log)
 
+
 DATA = {
     "name": "mnist-5k",
     "source": "made up for a test",

@@ -4,9 +4,11 @@ from concurrent.futures import Executor, Future
 
 from streamlit.testing.v1 import AppTest
 
+from core.settings import ROOT
 from pages._ui.show.story import linked
 
 TIMEOUT_S = 30
+PAGE_S = 120  # a whole page, on a busy machine
 
 
 class Idle(Executor):
@@ -26,6 +28,27 @@ def script_of(function, **query):
     at = AppTest.from_function(function, default_timeout=TIMEOUT_S)
     for name, value in query.items():
         at.query_params[name.replace("__", ".")] = value
+    return at
+
+
+def app_at(name, run=None, **query):
+    """Return the app with the address of a page, not run yet; a name's ``__`` stands for the dot of an option's.
+
+    The page is asked for before the first run, as a link does, so home is not run for it. Streamlit knows it by its
+    file's name then, which is its address.
+    """
+    at = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=PAGE_S)
+    if run is not None:
+        query["run"] = getattr(run, "id", run)
+    for key, value in query.items():
+        at.query_params[key.replace("__", ".")] = str(value)
+    return at if name == "home" else at.switch_page(f"pages/{name}.py")
+
+
+def open_page(name, run=None, **query):
+    """Open a page by its address, of a run (or of an id) where one is given; an exception on it fails the test."""
+    at = app_at(name, run, **query).run()
+    assert not at.exception, at.exception
     return at
 
 

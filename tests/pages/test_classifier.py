@@ -1,14 +1,14 @@
 """The classifier's page: what it shows is what the run holds."""
 
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.families.classifiers.config import ClassifierConfig
-from core.settings import ROOT
 from pages._ui.show.gallery import gallery_html, sheet
+from tests.pages import screen
 from tests.planted_classifier import evaluation, history, plant
 
 
@@ -17,14 +17,7 @@ def run(store):
     return plant(store)
 
 
-def open_page(**query):
-    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
-    for key, value in query.items():
-        app.query_params[key] = value
-    app.run()
-    app.switch_page("pages/classifier.py").run()
-    assert not app.exception
-    return app
+open_page = partial(screen.open_page, "classifier")
 
 
 def said(app):
@@ -98,11 +91,7 @@ def test_a_run_without_evaluation_shows_its_curves_and_says_what_is_missing(tiny
 
 def test_a_damaged_table_is_named_and_the_page_goes_on(run):
     (run.path / "tables" / "confusion.csv").write_text("epoch,split\n1,validation\n")
-    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
-    app.query_params["run"] = run.id
-    app.run()
-    app.switch_page("pages/classifier.py").run()
-    assert not app.exception
+    app = open_page(run=run.id)
     assert app.metric[0].value == "99.50%"
     shown = said(app) + "".join(str(one.title) for one in app.warning)
     assert "confusion.csv" in shown

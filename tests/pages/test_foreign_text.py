@@ -6,12 +6,12 @@ import shutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from streamlit.testing.v1 import AppTest
 
 from core.errors import DataError
 from core.registry import EXPERIMENTS
 from core.settings import ROOT
 from core.words import MOST_CHARACTERS, as_text
+from tests.pages.screen import open_page
 
 ACTS = (
     "![x](https://example.org/x.png)",
@@ -53,11 +53,7 @@ def runs(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_no_page_lets_the_text_of_a_run_act(runs, page):
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120).run()
-    if page in EXPERIMENTS:
-        app.query_params["run"] = f"own/{page}/planted"
-    app.switch_page(f"pages/{page}.py").run()
-    assert not app.exception
+    app = open_page(page, f"own/{page}/planted" if page in EXPERIMENTS else None)
     shown = [str(getattr(element, "proto", "")) for element in app]
     found = [acting for acting in ACTS[:-2] for text in shown if acting in text]
     assert found == []

@@ -4,10 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.chapters.gan_2d.config import GAN2DConfig
 from core.chapters.gan_2d.live import Live
@@ -18,6 +18,7 @@ from pages._ui.controls import links
 from pages._ui.gan_2d import film as gan_film
 from pages._ui.gan_2d import player as gan_player
 from pages._ui.gan_2d.session import Lab
+from tests.pages import screen
 from tests.pages.screen import texts
 from tests.planted_gan import plant
 from tests.tools import change
@@ -39,16 +40,7 @@ def runs(planted, monkeypatch):
     return planted[1]
 
 
-def open_page(run=None, **query):
-    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=120)
-    if run is not None:
-        query["run"] = run.id
-    for key, value in query.items():
-        app.query_params[key.replace("__", ".")] = value
-    app.run()
-    app.switch_page("pages/gan_2d.py").run()
-    assert not app.exception
-    return app
+open_page = partial(screen.open_page, "gan_2d")
 
 
 class TestRecorded:
@@ -130,7 +122,7 @@ class TestRecorded:
             "from streamlit.testing.v1 import AppTest\n"
             "app = AppTest.from_file('streamlit_app.py', default_timeout=120)\n"
             f"app.query_params['run'] = {runs[0].id!r}\n"
-            "app.run(); app.switch_page('pages/gan_2d.py').run()\n"
+            "app.switch_page('pages/gan_2d.py').run()\n"
             "assert not app.exception, app.exception\n"
             "assert app.title[0].value == '2-D GAN'\n"
             "sys.exit(3 if 'torch' in sys.modules else 0)\n"

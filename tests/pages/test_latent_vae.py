@@ -1,12 +1,13 @@
 """The page of per-image latents: it tells its story, its scrubber and its probe are at work."""
 
+from functools import partial
+
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.chapters.latent_vae import story
 from core.runs.store import RunStore
-from core.settings import ROOT
 from tests.conftest import make_run
+from tests.pages import screen
 from tests.pages.screen import texts, untold
 from tests.tiny_probability import trained
 
@@ -26,14 +27,7 @@ def own_runs(folder, run, monkeypatch):
     monkeypatch.setenv("EPOCH_ATLAS_RUNS", str(folder))
 
 
-def open_page(run, **query):
-    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
-    for key, value in {"run": run.id, **query}.items():
-        app.query_params[key] = value
-    app.run()
-    app.switch_page("pages/latent_vae.py").run()
-    assert not app.exception
-    return app
+open_page = partial(screen.open_page, "latent_vae")
 
 
 @pytest.mark.parametrize("epoch", [1, 2])

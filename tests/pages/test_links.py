@@ -4,11 +4,9 @@ Every chapter of the registry that has a page is in these tests by being registe
 """
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from core.settings import ROOT
 from pages._ui.shell import navigation as atlas
-from tests.pages.screen import texts
+from tests.pages.screen import open_page, texts
 
 CHAPTERS = [one.name for members in atlas.chapters().values() for one in members]
 WIDGETS = (
@@ -35,10 +33,6 @@ def go(app, name, **query):
     app.switch_page(f"pages/{name}.py").run()
     assert not app.exception, app.exception
     return app
-
-
-def opened(name, **query):
-    return go(AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=120).run(), name, **query)
 
 
 def controls(app, name):
@@ -85,10 +79,10 @@ def disturb(app, name):
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_chapters_controls_are_its_own_outlive_a_visit_and_travel_by_link(name):
-    others = {one: said(opened(one), one) for one in CHAPTERS if one != name}
-    app = disturb(opened(name), name)
+    others = {one: said(open_page(one), one) for one in CHAPTERS if one != name}
+    app = disturb(open_page(name), name)
     mine, address = said(app, name), dict(app.query_params)
-    assert mine != said(opened(name), name)
+    assert mine != said(open_page(name), name)
     for other, untouched in others.items():
         go(app, other)
         assert said(app, other) == untouched
@@ -96,13 +90,13 @@ def test_a_chapters_controls_are_its_own_outlive_a_visit_and_travel_by_link(name
         go(app, name)
         assert said(app, name) == mine
         assert app.query_params == address
-    assert said(opened(name, **address), name) == mine
+    assert said(open_page(name, **address), name) == mine
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
 @pytest.mark.parametrize("asked", ["own/vae/gone", "../../etc/passwd", "**bold** [x](http://example.org)"])
 def test_a_run_that_is_not_here_is_named(name, asked):
-    app = opened(name, run=asked)
+    app = open_page(name, run=asked)
     (line,) = [one.value for one in app.caption if "was asked for" in one.value]
     assert "**bold**" not in line
     line = line.replace("\\", "")
@@ -115,6 +109,6 @@ def test_a_run_that_is_not_here_is_named(name, asked):
 @pytest.mark.parametrize("asked", ["inf", "-inf", "1e309", "nan", "9" * 400, "1e3", "²", "0x10", ""])
 def test_no_number_of_a_link_breaks_a_page(name, asked):
     query = {f"{name}.epochs": asked, f"{name}.seed": asked, "epoch": asked, f"{name}.learning_rate": asked}
-    app = opened(name, **query)
+    app = open_page(name, **query)
     assert app.number_input(key=f"{name}:{name}.epochs").value > 0
     assert ("was asked for" in texts(app)) == bool(asked)

@@ -3,14 +3,15 @@
 import shutil
 import subprocess
 import sys
+from functools import partial
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core import settings
 from core.runs.store import Run, RunStore
 from core.settings import ROOT
 from tests.conftest import make_run
+from tests.pages import screen
 from tests.pages.screen import texts
 from tests.tiny_probability import trained
 
@@ -30,14 +31,7 @@ def own_runs(folder, run, monkeypatch):
     monkeypatch.setenv("EPOCH_ATLAS_RUNS", str(folder))
 
 
-def open_page(run, **query):
-    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
-    for key, value in {"run": run.id, **query}.items():
-        app.query_params[key] = value
-    app.run()
-    app.switch_page("pages/log_probability.py").run()
-    assert not app.exception
-    return app
+open_page = partial(screen.open_page, "log_probability")
 
 
 def test_headline_and_verdict_are_those_of_the_run(run):
@@ -143,7 +137,7 @@ def test_opening_the_page_imports_no_torch(run, folder):
         "from streamlit.testing.v1 import AppTest\n"
         f"app = AppTest.from_file({str(ROOT / 'streamlit_app.py')!r}, default_timeout=60)\n"
         f"app.query_params['run'] = {run.id!r}\n"
-        "app.run(); app.switch_page('pages/log_probability.py').run()\n"
+        "app.switch_page('pages/log_probability.py').run()\n"
         "assert not app.exception\n"
         "assert app.metric\n"
         "sys.exit('torch' in sys.modules)\n"

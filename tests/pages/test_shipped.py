@@ -1,12 +1,10 @@
 """Every run that ships, opened on its page: what a reader sees first is there and is the run's own figures."""
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.registry import EXPERIMENTS
 from core.runs.store import RunStore
-from core.settings import ROOT
-from tests.pages.screen import texts
+from tests.pages.screen import open_page, texts
 
 SHIPPED = [run for run in RunStore().list() if run.shipped]
 
@@ -17,11 +15,7 @@ def test_every_chapter_ships_a_run():
 
 @pytest.mark.parametrize("run", SHIPPED, ids=lambda run: f"{run.experiment}/{run.name}")
 def test_a_shipped_run_is_shown_whole(run, runs_root):
-    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=120)
-    app.run()
-    app.query_params["run"] = run.id
-    app.switch_page(f"pages/{run.experiment}.py").run()
-    assert [one.value for one in app.exception] == []
+    app = open_page(run.experiment, run)
     assert [one.value for one in app.error] == []
     about = EXPERIMENTS[run.experiment]
     assert app.title[0].value == about.title

@@ -6,7 +6,6 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.charts.palette import VERMILION
 from core.registry import EXPERIMENTS
@@ -14,10 +13,10 @@ from core.runs.files import write_csv
 from core.runs.locks import Lock
 from core.runs.recorder import Recorder
 from core.runs.store import LOCK, Run, RunStore
-from core.settings import ROOT
 from core.training.session import mark
 from pages._ui.shell import navigation as atlas
 from tests.conftest import fake_grid, fake_history, make_run
+from tests.pages import screen
 from tests.pages.screen import texts
 from tests.planted_gan import plant
 
@@ -62,13 +61,7 @@ def unfinished(experiment, filmed, status, whole=WHOLE):
 
 
 def open_page(run, **query):
-    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
-    for key, value in {"run": run.id, **query}.items():
-        app.query_params[key] = str(value)
-    app.run()
-    app.switch_page(f"pages/{run.experiment}.py").run()
-    assert not app.exception
-    return app
+    return screen.open_page(run.experiment, run, **query)
 
 
 def scrubber(app):

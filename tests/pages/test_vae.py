@@ -3,15 +3,15 @@
 import base64
 import io
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 
 from core.data import load
 from core.runs.grids import compose
-from core.settings import ROOT
+from tests.pages import screen
 from tests.pages.screen import texts
 from tests.planted_vae import plant
 
@@ -21,14 +21,7 @@ def run(store):
     return plant(store)
 
 
-def open_page(**query):
-    app = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
-    for key, value in query.items():
-        app.query_params[key] = str(value)
-    app.run()
-    app.switch_page("pages/vae.py").run()
-    assert not app.exception
-    return app
+open_page = partial(screen.open_page, "vae")
 
 
 def picture(app, alt):
