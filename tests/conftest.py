@@ -1,6 +1,8 @@
 """For all tests: threads and workers, a fresh runs folder, and tiny runs made without torch."""
 
 import os
+import shutil
+import tempfile
 
 import numpy as np
 import pandas as pd
@@ -12,19 +14,29 @@ from core.runs.files import write_csv
 from core.runs.recorder import Recorder
 from core.runs.store import Run, RunStore
 from core.training.session import new_run
+from tests import trained
 
 # a busy machine is no failure: examples are counted, not timed
 settings.register_profile("atlas", deadline=None)
 settings.load_profile("atlas")
 
 
-def pytest_configure():
-    """One thread a process: networks this small gain nothing from more, and beside each other they wait for cores.
+def pytest_configure(config):
+    """One thread a process, and one folder for what the session's workers train: all of it goes by the environment.
 
-    It holds for this process, where torch is not imported yet, for its workers and for what the tests start.
+    Networks this small gain nothing from more threads, and beside each other they wait for cores. The limit holds for
+    this process, where torch is not imported yet, for its workers and for what the tests start.
     """
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    if not hasattr(config, "workerinput"):  # the session itself, not one of its workers
+        os.environ[trained.FOLDER] = tempfile.mkdtemp(prefix="trained-")
+
+
+def pytest_unconfigure(config):
+    """Delete what the session has trained."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(trained.FOLDER), ignore_errors=True)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -2,8 +2,7 @@
 
 from core.chapters.latent_vae.config import LatentVAEConfig
 from core.chapters.log_probability.config import LogProbabilityConfig
-from core.runs.store import Run
-from core.training.session import new_run, work
+from tests.trained import trained_once
 
 COMMON = {"data": "mnist-5k", "epochs": 2, "width": 16, "depth": 1, "latent_dim": 4, "ema": 0.9, "samples": 20}
 LOG_PROBABILITY = LogProbabilityConfig(
@@ -13,8 +12,6 @@ LATENT = LatentVAEConfig(**COMMON, kept_images=40, refine_steps=10)
 
 
 def trained(store, name="tiny", experiment="log_probability", **changes):
-    """Train a tiny run into the store and return it."""
+    """Put a tiny run into the store, trained once a session, and return it."""
     config = (LOG_PROBABILITY if experiment == "log_probability" else LATENT).changed(**changes)
-    run = new_run(store, experiment, config, name)
-    assert work(run, device="cpu") == "finished"
-    return Run.read(run.path, run.origin)
+    return trained_once(store, experiment, config, name)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from core.chapters.latent_vae.config import LatentVAEConfig
 from core.chapters.latent_vae.evaluate import evaluate, load_pair, verify
 from core.chapters.latent_vae.train import LatentVAETask, build
 from core.data import load
@@ -14,18 +13,10 @@ from core.families.log_probs.tables import SLACK_SETS
 from core.runs.store import Run, RunStore
 from core.training.session import new_run, work
 from core.training.weights import flatten
+from tests import tiny_probability
+from tests.tiny_probability import LATENT
 
-TINY = LatentVAEConfig(
-    data="mnist-5k",
-    epochs=2,
-    width=16,
-    depth=1,
-    latent_dim=4,
-    ema=0.9,
-    kept_images=40,
-    samples=20,
-    refine_steps=10,
-)
+TINY = LATENT
 
 
 def make(folder, config=TINY, name="tiny"):
@@ -34,9 +25,8 @@ def make(folder, config=TINY, name="tiny"):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    run = make(tmp_path_factory.mktemp("trained"))
-    assert work(run, device="cpu") == "finished"
-    return Run.read(run.path)
+    folder = tmp_path_factory.mktemp("trained")
+    return tiny_probability.trained(RunStore(folder / "shipped", folder / "own"), experiment="latent_vae")
 
 
 def task_of(config=TINY):
