@@ -31,14 +31,22 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def app(chromium, tmp_path_factory):
-    """The app with a runs folder of its own, one per module: ``app.url``, ``app.store``."""
+@pytest.fixture(scope="session")
+def server(chromium, tmp_path_factory):
+    """The app, started once for all the modules of this process."""
     one = driving.App(tmp_path_factory.mktemp("runs"))
     one.start()
     yield one
     one.stop()
-    assert not one.tracebacks
+
+
+@pytest.fixture(scope="module")
+def app(server):
+    """The app with no runs but the module's own: ``app.url``, ``app.store``."""
+    yield server
+    said = server.tracebacks
+    server.clear()
+    assert not said
 
 
 def _context(chromium, **options):

@@ -9,8 +9,10 @@ import threading
 
 from playwright.sync_api import expect
 
+from core.jobs.queue import state
 from core.runs.store import RunStore
 from core.settings import ROOT
+from tests.tools import until
 
 FLAGS = (
     "--headless",
@@ -53,6 +55,7 @@ class App:
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = None
         self.said = []
+        self.read = 0  # how many of those lines belong to modules that are done
 
     @property
     def store(self):
@@ -86,10 +89,22 @@ class App:
             raise RuntimeError("the app did not start: " + "".join(self.said))
         threading.Thread(target=lambda: self.said.extend(self.process.stdout), daemon=True).start()
 
-    def stop(self):
-        """End the server, and any training that a failed test has left behind: those outlive the app."""
+    def _stop_trainings(self):
+        """Ask any training that a failed test has left behind to stop: those outlive the app."""
         for run in self.runs.glob("*/*/run.json"):
             (run.parent / "stop").touch()
+
+    def clear(self):
+        """Delete the runs and forget what the server said, for the next module."""
+        self._stop_trainings()
+        until(lambda: not any(state(run).active for run in self.store.list()))
+        for experiment in self.runs.iterdir():
+            shutil.rmtree(experiment)
+        self.read = len(self.said)
+
+    def stop(self):
+        """End the server and its trainings."""
+        self._stop_trainings()
         self.process.terminate()
         self.process.wait(timeout=20)
         self.process.stdout.close()
@@ -97,7 +112,7 @@ class App:
     @property
     def tracebacks(self):
         """What the server printed, if an exception was among it."""
-        text = "".join(self.said)
+        text = "".join(self.said[self.read :])
         return text if "Traceback" in text else ""
 
 
