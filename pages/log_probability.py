@@ -47,8 +47,8 @@ def show_headline(run: Run, digits: pd.DataFrame) -> None:
                 metrics.get(f"{split}_log_prob_nats"),
                 "{:,.2f} nats",
                 report=REPORT["test"] if same else None,
-                note=f"held out: {size:,} {split} images, {run.config.samples:,} samples each",
-                help="Importance sampling from q(z|x); higher is better.",
+                note=f"held out: {size:,} {split} images, {parts.samples_words(run)}",
+                help="Importance sampling; higher is better.",
             ),
             ui.Figure(
                 f"Most probable: {name}",
@@ -83,7 +83,7 @@ def show_one_of_each(run: Run) -> None:
         ui.panel(
             "One image of each digit with its log p(x)",
             help=f"Of each digit the {split} image in the middle: half of its kind are more probable. In nats, ± the "
-            "standard error of the estimate.",
+            f"standard error of the estimate. {findings.mark_sentence(run.config.wanted)}",
         ),
     ):
         parts.show_images(run, split, parts.typical(images), key="typical", label=True)
@@ -100,7 +100,8 @@ def show_digits(run: Run, split: str, epoch: int) -> int:
             "log p(x) per digit, in nats",
             help=f"Click a row to see that digit's most and least probable images, a heading to sort. Brighter is more "
             f"probable. At epoch: a quick look at 500 validation images after epoch {epoch}. PPCA: probabilistic PCA, "
-            "exact, same sigma. Samples' worth: median effective sample size.",
+            "exact, same sigma. Samples' worth: median effective sample size. "
+            + findings.reliability_sentence(ui.run_table(run, f"images_{split}"), split, run.config.wanted),
         ),
     ):
         numbers = [name for name in table.columns if name != "digit"]
@@ -142,7 +143,14 @@ def show_extremes(run: Run, label: int) -> None:
         ),
         strict=True,
     ):
-        with column, ui.guarded(), ui.panel(f"{title} of the {split} images", help="log p(x) in nats below each."):
+        with (
+            column,
+            ui.guarded(),
+            ui.panel(
+                f"{title} of the {split} images",
+                help=f"log p(x) in nats below each. {findings.mark_sentence(run.config.wanted)}",
+            ),
+        ):
             parts.show_images(run, split, rows, key=key)
 
 
@@ -274,19 +282,11 @@ def show_second_estimator(run: Run) -> None:
 
 def show_verdict(run: Run, label: int) -> None:
     """Say what the figures mean, computed from them."""
-    split, every = held_out_split(run), ui.run_table(run, "digits")
-    digits, train = (every[every["split"] == one] for one in (split, "train"))
-    sentences = [
-        findings.ranking_sentence(digits),
-        findings.gap_sentence(train, digits, split),
-        *findings.ink_sentences(ui.run_table(run, "correlations"), ui.run_table(run, "explained")),
-        findings.matched_sentence(ui.run_table(run, "matched"), label),
-        findings.split_sentence(ui.run_table(run, "contributions"), label),
-    ]
-    if "ais" in run.tables():
-        sentences.append(findings.estimators_sentence(ui.run_table(run, "ais")))
-    baseline = findings.baseline_sentence(run.metrics, split)
-    ui.verdict([*sentences, *([baseline] if baseline else [])])
+    split = held_out_split(run)
+    names = ("digits", f"images_{split}", "contributions", "correlations", "explained", "matched", "ais")
+    tables = {name: ui.run_table(run, name) for name in names if name in run.tables()}
+    found = findings.verdict(tables, run.metrics, split, label, run.config.wanted)
+    ui.verdict(found.answer, found.more)
 
 
 def show_references(run: Run) -> None:

@@ -6,7 +6,7 @@ from tests.trained import trained_once
 
 COMMON = {"data": "mnist-5k", "epochs": 2, "width": 16, "depth": 1, "latent_dim": 4, "ema": 0.9, "samples": 20}
 LOG_PROBABILITY = LogProbabilityConfig(
-    **COMMON, train_images=60, validation_images=200, ais_images=1, ais_temperatures=5
+    **COMMON, most_samples=160, train_images=60, validation_images=200, ais_images=1, ais_temperatures=5
 )
 LATENT = LatentVAEConfig(**COMMON, kept_images=40, refine_steps=10)
 

@@ -1,6 +1,6 @@
 """The tables of the per-image latents' evaluation; values in nats."""
 
-from core.families.log_probs.tables import IMAGES, SLACK_SETS
+from core.families.log_probs.tables import IMAGES, LATER, SLACK_SETS
 from core.runs.tables import INDEX, LABEL, Table, declared, number, whole, words
 
 _GAPS = ("log_prob", "elbo", "elbo_refined", "approximation", "amortisation")
@@ -8,8 +8,8 @@ _SET = words(*SLACK_SETS, every=True)
 
 TABLES = declared(
     [
-        Table("images", IMAGES),
-        Table("images_amortised", IMAGES),
+        Table("images", IMAGES, LATER),
+        Table("images_amortised", IMAGES, LATER),
         Table("slack", {"set": _SET, "index": INDEX, "label": LABEL, **dict.fromkeys(_GAPS, number())}),
         Table(
             "slack_summary",

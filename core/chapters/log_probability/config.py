@@ -14,7 +14,32 @@ class LogProbabilityConfig(VAEConfig):
     """A variational autoencoder whose log p(x) is measured image by image (Burda et al., arXiv:1509.00519)."""
 
     width: int = option(768, "neurons in each dense hidden layer", low=8, high=2048, scale="log", advanced=True)
-    samples: int = option(1000, "samples of z per image when log p(x) is measured", low=2, high=5000, scale="log")
+    samples: int = option(
+        1000, "samples of z per image when log p(x) is measured, at the least", low=10, high=5000, scale="log"
+    )
+    proposal: str = option(
+        "fitted",
+        "what they are drawn from: a proposal fitted to each image's posterior, or the encoder's q(z|x) as it is",
+        choices=("fitted", "encoder"),
+        advanced=True,
+    )
+    wanted: int = option(
+        20,
+        "effective samples that end the drawing from a fitted proposal",
+        low=1,
+        high=5000,
+        advanced=True,
+        when=("proposal", "fitted"),
+    )
+    most_samples: int = option(
+        16_000,
+        "most samples of z per image from a fitted proposal",
+        low=10,
+        high=1_000_000,
+        scale="log",
+        advanced=True,
+        when=("proposal", "fitted"),
+    )
     iwae_epochs: int = option(
         0, "how many of the epochs, the last ones, train a copy on the importance-weighted bound", low=0, high=1000
     )
@@ -61,4 +86,8 @@ class LogProbabilityConfig(VAEConfig):
             raise ConfigError(
                 f"iwae_epochs = {self.iwae_epochs} leaves no epoch of the {self.epochs} for the plain bound",
                 "Give fewer than epochs",
+            )
+        if self.most_samples < self.samples:
+            raise ConfigError(
+                f"most_samples = {self.most_samples} is less than samples = {self.samples}", "Give at least samples"
             )

@@ -15,10 +15,11 @@ from core.chapters.log_probability.reasons import measure_images, reasons
 from core.chapters.log_probability.train import build, build_names, latent_model
 from core.data import DATASETS, Split, load
 from core.data.subsets import every, first_of_each
+from core.families.log_probs.adaptive import Effort
 from core.families.log_probs.annealing import AISOptions
-from core.families.log_probs.latent_model import LatentModel, anneal, estimate, image_table
+from core.families.log_probs.latent_model import LatentModel, anneal, estimate, image_table, measure
 from core.families.log_probs.ppca import fit_ppca
-from core.families.log_probs.tables import histogram, per_digit, probability_metrics, rounded
+from core.families.log_probs.tables import histogram, per_digit, probability_metrics, reliability, rounded
 from core.families.vaes.task import flat
 from core.runs.store import Run
 from core.training.loop import seeded
@@ -72,11 +73,19 @@ def parts_of(config: LogProbabilityConfig) -> Parts:
     return Parts(config, splits, {name: flat(split, config) for name, split in splits.items()}, places)
 
 
+def effort_of(config: LogProbabilityConfig) -> Effort:
+    """Return how many samples an image gets when it is measured with a fitted proposal."""
+    return Effort(config.samples, config.wanted, max(config.samples, config.most_samples))
+
+
 def measured(model: LatentModel, parts: Parts, split: str, places: NDArray[np.int64], device: str) -> pd.DataFrame:
     """Return the image table of some images of a split."""
     config = parts.config
     x = parts.x[split][places].to(device)
-    found = estimate(model, x, n_samples=config.samples, seed=config.seed, indices=places.tolist())
+    if config.proposal == "encoder":
+        found = estimate(model, x, n_samples=config.samples, seed=config.seed, indices=places.tolist())
+    else:
+        found = measure(model, x, effort=effort_of(config), seed=config.seed, indices=places.tolist())
     return image_table(found, places, parts.splits[split].labels)
 
 
@@ -136,6 +145,7 @@ def metrics_of(config: LogProbabilityConfig, tables: Mapping[str, pd.DataFrame],
         frame = tables[table_name(f"images_{held_out}", name)]
         of_model[f"{held_out}_elbo_nats"] = float((frame["reconstruction"] - frame["kl"]).mean())
         of_model["gap_nats"] = of_model["train_log_prob_nats"] - of_model[f"{held_out}_log_prob_nats"]
+        of_model |= reliability(frame, config.wanted, held_out) if config.proposal == "fitted" else {}
         if config.binarise:
             of_model[f"nll_nats_{config.samples}"] = -of_model[f"{held_out}_log_prob_nats"]
         if table_name("ais", name) in tables:

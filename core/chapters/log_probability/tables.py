@@ -3,7 +3,7 @@
 Those of the fine-tuned model have the suffix ``_iwae``.
 """
 
-from core.families.log_probs.tables import IMAGES, MEASURES
+from core.families.log_probs.tables import IMAGES, LATER, MEASURES
 from core.runs.tables import INDEX, LABEL, SHARE, SPLIT, Column, Table, declared, number, whole, words
 
 SPLITS = ("train", "validation", "test")
@@ -12,7 +12,7 @@ _ALL_OR_LABEL = Column(int, -1, 9)  # -1 stands for all images
 _MEASURES = dict.fromkeys(MEASURES, number(0, missing=True))  # of held-out images alone
 
 _BY_MODEL = {
-    **{f"images_{split}": ({**IMAGES, **_MEASURES}, MEASURES) for split in SPLITS},
+    **{f"images_{split}": ({**IMAGES, **_MEASURES}, (*MEASURES, *LATER)) for split in SPLITS},
     "digits": (
         {
             "label": LABEL,

@@ -220,5 +220,5 @@ def annealed_importance_sample(
     path = _Path(conditional, x, base)
     _, _, step_sizes = _anneal(path, options, options.pilot_chains, latent_dim, generator, None)
     log_w, acceptance, _ = _anneal(path, options, options.n_chains, latent_dim, generator, step_sizes, on_progress)
-    log_prob, error, effective = summarise(log_w)
+    log_prob, error, effective, _ = summarise(log_w)
     return AISEstimates(log_prob, error, effective, acceptance)

@@ -6,11 +6,107 @@ Tables are those of ``core.families.log_probs.tables``; values in nats.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from core.families.log_probs.tables import UNRELIABLE, WANTED, short
+
 CLEAR = 2.0  # standard errors: less of a difference is not called one
+MARK = "†"
+"""Stands behind the value of an image that has fewer effective samples than wanted."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the figures say: two or three sentences that answer the chapter's question, and the rest on demand."""
+
+    answer: list[str]
+    more: list[str]
+
+
+def verdict(
+    tables: Mapping[str, pd.DataFrame], metrics: dict[str, float], split: str, label: int, wanted: float = WANTED
+) -> Verdict:
+    """Answer the chapter's question: which digit is the most probable, and why.
+
+    Parameters
+    ----------
+    tables
+        The run's tables by name: ``digits``, ``images_<split>``, ``contributions``, ``correlations``, ``explained``,
+        ``matched`` and, where there is one, ``ais``.
+    metrics
+        The run's metrics.
+    split
+        The split that is reported.
+    label
+        The digit that the reader looks at; the further sentences are about it.
+    wanted
+        Effective samples below which an image is marked.
+    """
+    digits, terms = tables["digits"], tables["contributions"]
+    own, train = (digits[digits["split"] == name] for name in (split, "train"))
+    best = int(own["label"].to_numpy()[own["log_prob"].to_numpy().argmax()])
+    more = [
+        gap_sentence(train, own, split),
+        *ink_sentences(tables["correlations"], tables["explained"]),
+        matched_sentence(tables["matched"], label),
+        *([split_sentence(terms, label)] if label != best else []),
+    ]
+    if "ais" in tables:
+        more.append(estimators_sentence(tables["ais"]))
+    baseline = baseline_sentence(metrics, split)
+    return Verdict(
+        [
+            ranking_sentence(own),
+            split_sentence(terms, best),
+            reliability_sentence(tables[f"images_{split}"], split, wanted),
+        ],
+        [*more, *([baseline] if baseline else [])],
+    )
+
+
+def value_with_error(row: Mapping[str, Any], wanted: float = WANTED) -> str:
+    """Return an image's log p(x) with its error, marked if it has fewer effective samples than wanted."""
+    text = plain(f"{row['log_prob']:.1f} ± {max(row['standard_error'], 0.05):.1f}")
+    return f"{text} {MARK}" if row["effective_samples"] < wanted else text
+
+
+def mark_sentence(wanted: float = WANTED) -> str:
+    """Say what the mark behind a value means."""
+    return f"{MARK} fewer than {wanted:.0f} effective samples: the value is probably too low, and its error too small."
+
+
+def samples_words(samples: int, most: int | None = None) -> str:
+    """Return how many samples an image got: ``most`` is the cap where some got more than ``samples``."""
+    return f"{samples:,} samples each" if most is None else f"{samples:,} to {most:,} samples each"
+
+
+def reliability_sentence(images: pd.DataFrame, split: str, wanted: float = WANTED) -> str:
+    """Say which share of the images has enough effective samples, and in which even the error is doubtful."""
+    lacking = short(images, wanted)
+    few = int(lacking.sum())
+    if few:
+        said = (
+            f"{few:,} of {len(images):,} {split} images ({share_words(few, len(images))}) did not reach {wanted:.0f} "
+            f"effective samples and are marked {MARK}"
+        )
+    else:
+        said = f"All {len(images):,} {split} images have at least {wanted:.0f} effective samples"
+    if "pareto_k" not in images:
+        return f"{said}; the tail of their weights was not recorded."
+    heavy = int((images["pareto_k"] > UNRELIABLE).sum())
+    return (
+        f"{said}; on {heavy:,} ({share_words(heavy, len(images))}) the weights' tail makes the error itself doubtful."
+    )
+
+
+def share_words(part: int, total: int) -> str:
+    """Return a share as a percentage that is 0 only where there is none: ``3.6 %``, ``0.03 %``."""
+    share = 100 * part / total
+    return f"{share:.1f} %" if share >= 0.1 or part == 0 else f"{share:.2g} %"
 
 
 def signed(nats: float, digits: int = 2) -> str:

@@ -13,12 +13,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from core.errors import ConfigError, DataError
+from core.families.log_probs.pareto import pareto_error
 from core.families.vaes.likelihood import kl_standard_normal, log_likelihood
 
 Conditional = Callable[[Tensor, Tensor], Tensor]
@@ -37,11 +39,15 @@ class Estimates:
     log_prob
         Shape (n,): the estimate of log p(x).
     standard_error
-        Shape (n,): its standard error by the delta method, ``sd(w) / (mean(w) sqrt(M))``.
+        Shape (n,): its standard error, see :class:`Summary`.
     effective_samples
         Shape (n,): ``(sum w)^2 / sum w^2``, between 1 and M (Kong 1992).
+    pareto_k
+        Shape (n,): k-hat of the weights' tail (:mod:`core.families.log_probs.pareto`); NaN where it cannot be fitted.
+    samples
+        Shape (n,): M, the samples that were drawn.
     reconstruction
-        Shape (n,): ``E_q log p(x|z)``, the mean over the samples.
+        Shape (n,): ``E_q log p(x|z)``, the mean over the samples of q(z|x).
     kl
         Shape (n,): KL from q(z|x) to the standard normal prior, in closed form.
     bounds
@@ -51,6 +57,8 @@ class Estimates:
     log_prob: Tensor
     standard_error: Tensor
     effective_samples: Tensor
+    pareto_k: Tensor
+    samples: Tensor
     reconstruction: Tensor
     kl: Tensor
     bounds: Tensor
@@ -74,26 +82,38 @@ def check_images(x: Tensor, n_pixels: int | None = None) -> None:
         raise DataError(f"pixels from {low:g} to {high:g} cannot be evaluated", "Give finite values in [0, 1]")
 
 
-def image_noise(seed: int, index: int, n_samples: int, latent_dim: int) -> Tensor:
-    """Return the standard normal draws of one image, shape (n_samples, latent_dim), float32 on the CPU."""
-    state = np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0]
+def image_noise(seed: int, index: int, n_samples: int, latent_dim: int, stage: int = 0) -> Tensor:
+    """Return the standard normal draws of one image, shape (n_samples, latent_dim), float32 on the CPU.
+
+    Different stages of measuring an image have different draws.
+    """
+    state = np.random.SeedSequence([seed, index, stage]).generate_state(1, np.uint64)[0]
     generator = torch.Generator().manual_seed(int(state) & (2**63 - 1))
     return torch.randn(n_samples, latent_dim, generator=generator)
 
 
-def summarise(log_weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return log mean weight, its standard error and the effective sample size of each row.
+class Summary(NamedTuple):
+    """What weights say of each image, four tensors of shape (n,).
+
+    ``standard_error`` is of the logarithm, by the delta method, ``sd(w) / (mean(w) sqrt(M))``. A sample without one of
+    the rare large weights would give too small a value; where the tail can be fitted, it is therefore at least that of
+    the weights with a smoothed tail (:func:`core.families.log_probs.pareto.pareto_error`). It is 0 where all weights
+    are equal, which is what the exact posterior gives.
+    """
+
+    log_prob: Tensor
+    standard_error: Tensor
+    effective_samples: Tensor
+    pareto_k: Tensor
+
+
+def summarise(log_weights: Tensor) -> Summary:
+    """Return log mean weight, its standard error, the effective sample size and k-hat of each row.
 
     Parameters
     ----------
     log_weights
         Shape (n, M), M >= 2, in nats.
-
-    Returns
-    -------
-    tuple of Tensor
-        Three tensors of shape (n,). The standard error is of the logarithm, by the delta method; it is 0 where
-        all weights are equal, which is what the exact posterior gives.
     """
     n_samples = log_weights.shape[1]
     if n_samples < 2:
@@ -102,7 +122,9 @@ def summarise(log_weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     shares = (log_weights - total[:, None]).exp()  # normalised weights, sum 1
     spread = (shares - 1 / n_samples).square().sum(1)
     standard_error = (spread * n_samples / (n_samples - 1)).sqrt()
-    return total - math.log(n_samples), standard_error, 1 / shares.square().sum(1)
+    k_hat, smoothed_error = pareto_error(log_weights)
+    standard_error = torch.fmax(standard_error, smoothed_error.to(standard_error))  # the other one where one is NaN
+    return Summary(total - math.log(n_samples), standard_error, 1 / shares.square().sum(1), k_hat.to(standard_error))
 
 
 def nested_bounds(log_weights: Tensor, sizes: Sequence[int]) -> Tensor:
@@ -287,8 +309,11 @@ def importance_sample(
         indices=indices,
         memory_bytes=memory_bytes,
     ):
-        parts.append((*summarise(log_w), log_px.mean(1), nested_bounds(log_w, bound_sizes)))
+        samples = torch.full_like(log_w[:, 0], n_samples)
+        parts.append((*summarise(log_w), samples, log_px.mean(1), nested_bounds(log_w, bound_sizes)))
         if on_progress:
             on_progress(images.stop, len(x))
-    log_prob, error, effective, reconstruction, bounds = (torch.cat(column) for column in zip(*parts, strict=True))
-    return Estimates(log_prob, error, effective, reconstruction, kl_of(mu, logvar), bounds)
+    log_prob, error, effective, k_hat, samples, reconstruction, bounds = (
+        torch.cat(column) for column in zip(*parts, strict=True)
+    )
+    return Estimates(log_prob, error, effective, k_hat, samples, reconstruction, kl_of(mu, logvar), bounds)

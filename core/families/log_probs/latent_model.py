@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from core.families.log_probs.adaptive import Effort, adaptive_importance_sample, fitted_weights
 from core.families.log_probs.annealing import AISEstimates, AISOptions, annealed_importance_sample
 from core.families.log_probs.importance import (
     MEMORY_BYTES,
@@ -20,13 +21,12 @@ from core.families.log_probs.importance import (
     dense_row_bytes,
     importance_sample,
     kl_of,
-    nested_bounds,
     running_log_prob,
     sampling_conditional,
     smooth_conditional,
     summarise,
-    weight_chunks,
 )
+from core.families.log_probs.proposals import gauss_newton
 
 ENCODED_AT_ONCE = 2000
 
@@ -110,6 +110,34 @@ def estimate(
     )
 
 
+def measure(
+    model: LatentModel,
+    x: Tensor,
+    *,
+    effort: Effort,
+    seed: int = 0,
+    indices: Sequence[int] | None = None,
+    memory_bytes: int = MEMORY_BYTES,
+    on_progress: OnProgress | None = None,
+) -> Estimates:
+    """Estimate log p(x) of images (n, pixels) from a proposal fitted to each, with as many samples as it needs.
+
+    See :func:`core.families.log_probs.adaptive.adaptive_importance_sample`.
+    """
+    return adaptive_importance_sample(
+        sampling_conditional(model.coder.decode, model.likelihood, model.sigma),
+        gauss_newton(model.coder.decode, model.likelihood, model.sigma),
+        x,
+        model.encode(x),
+        effort=effort,
+        row_bytes=dense_row_bytes(model.widths),
+        seed=seed,
+        indices=indices,
+        memory_bytes=memory_bytes,
+        on_progress=on_progress,
+    )
+
+
 def anneal(
     model: LatentModel,
     x: Tensor,
@@ -129,16 +157,16 @@ def anneal(
 class Reading:
     """One image's log p(x), in nats, with its error bar and how it came about.
 
-    ``running`` is (samples so far, estimate) at rising numbers of samples; ``elbo`` the mean log weight.
+    ``running`` is (samples so far, estimate) at rising numbers of samples; ``pareto_k`` is k-hat of the weights.
     """
 
     log_prob: float
     standard_error: float
     effective_samples: float
+    pareto_k: float
     reconstruction: float
     kl: float
     running: list[tuple[int, float]]
-    bounds: list[tuple[int, float]]
 
     @property
     def elbo(self) -> float:
@@ -148,36 +176,34 @@ class Reading:
 
 @torch.inference_mode()
 def read_image(model: LatentModel, x: Tensor, *, n_samples: int = 1000, seed: int = 0, points: int = 60) -> Reading:
-    """Measure one image (1, pixels): what the page shows when the reader picks or draws one."""
-    mu, logvar = model.encode(x[:1])
-    chunks = weight_chunks(
+    """Measure one image (1, pixels) from a fitted proposal: what the page shows when the reader picks or draws one."""
+    posterior = model.encode(x[:1])
+    log_w, reconstruction = fitted_weights(
         sampling_conditional(model.coder.decode, model.likelihood, model.sigma),
+        gauss_newton(model.coder.decode, model.likelihood, model.sigma),
         x[:1],
-        mu,
-        logvar,
+        posterior,
         n_samples=n_samples,
         row_bytes=dense_row_bytes(model.widths),
         seed=seed,
     )
-    _, log_w, log_px = next(iter(chunks))
-    log_prob, error, effective = (float(value) for value in summarise(log_w))
+    log_prob, error, effective, k_hat = (float(value) for value in summarise(log_w))
     running = running_log_prob(log_w)[0]
     counts = torch.logspace(0, torch.log10(torch.tensor(float(n_samples))), points).round().int().unique().tolist()
     counts = [min(count, n_samples) for count in counts]
-    sizes = [size for size in (1, 5, 10, 50, 100, 500, 1000, 5000) if size <= n_samples]
     return Reading(
         log_prob,
         error,
         effective,
-        reconstruction=float(log_px.mean()),
-        kl=float(kl_of(mu, logvar)),
+        k_hat,
+        reconstruction=float(reconstruction),
+        kl=float(kl_of(*posterior)),
         running=[(count, float(running[count - 1])) for count in counts],
-        bounds=list(zip(sizes, nested_bounds(log_w, sizes)[0].tolist(), strict=True)),
     )
 
 
 def image_table(found: Estimates, places: NDArray[np.int64], labels: NDArray[np.int64]) -> pd.DataFrame:
     """Return the image table of some estimates: see :mod:`core.families.log_probs.tables`."""
-    names = ("log_prob", "standard_error", "effective_samples", "reconstruction", "kl")
+    names = ("log_prob", "standard_error", "effective_samples", "pareto_k", "samples", "reconstruction", "kl")
     columns = {name: getattr(found, name).double().cpu().numpy() for name in names}
     return pd.DataFrame({"index": places, "label": labels[places], **columns})

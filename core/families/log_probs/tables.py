@@ -3,8 +3,9 @@
 Pure pandas: pages use these functions on stored tables without importing torch. All values are in nats.
 
 An image table has one row per image: ``index`` (place in its split), ``label``, ``log_prob``, ``standard_error``,
-``effective_samples``, ``reconstruction`` (E_q log p(x|z)), ``kl``, and for held-out images ``ink`` and
-``intrinsic_dimension``.
+``effective_samples``, ``pareto_k`` (k-hat, see :mod:`core.families.log_probs.pareto`; empty where it cannot be fitted),
+``samples`` (drawn), ``reconstruction`` (E_q log p(x|z)), ``kl``, and for held-out images ``ink`` and
+``intrinsic_dimension``. Tables of older runs lack ``pareto_k`` and ``samples``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pandas as pd
 
 from core.data.subsets import every
 from core.errors import DataError
-from core.runs.tables import INDEX, LABEL, Column, number
+from core.runs.tables import INDEX, LABEL, Column, number, whole
 
 IMAGES: dict[str, Column] = {
     "index": INDEX,
@@ -25,10 +26,14 @@ IMAGES: dict[str, Column] = {
     "log_prob": number(),
     "standard_error": number(0),
     "effective_samples": number(0),
+    "pareto_k": number(missing=True),
+    "samples": whole(2),
     "reconstruction": number(),
     "kl": number(0),
 }
+LATER = ("pareto_k", "samples")  # image tables of runs measured earlier lack them
 IMAGE_COLUMNS = ("index", "label", "log_prob", "standard_error", "effective_samples", "reconstruction", "kl")
+UNRELIABLE = 0.7  # k-hat beyond which neither an estimate nor its error can be relied on (arXiv:1507.02646)
 MEASURES = ("ink", "intrinsic_dimension")
 SLACK_SETS = {
     "amortised_train": "encoder, training images",
@@ -36,7 +41,9 @@ SLACK_SETS = {
     "latent_train": "per-image latents, training images",
     "latent_held_out": "latents' decoder, held-out images, q refined from the prior",
 }
-DECIMALS = {"effective_samples": 1, "ink": 5}
+WANTED = 20
+"""Effective samples below which an image is marked, where a run does not say it."""
+DECIMALS = {"effective_samples": 1, "pareto_k": 3, "samples": 0, "ink": 5}
 
 
 def check_images(images: pd.DataFrame) -> pd.DataFrame:
@@ -125,6 +132,23 @@ def probability_metrics(images: pd.DataFrame, split: str) -> dict[str, float]:
     for label, value in images.groupby("label")["log_prob"].mean().items():
         metrics[f"{split}_log_prob_digit_{label}"] = float(value)
     return metrics
+
+
+def short(images: pd.DataFrame, wanted: float = WANTED) -> pd.Series:
+    """Return which images have fewer effective samples than wanted: their values and errors are not to be relied on."""
+    return images["effective_samples"] < wanted
+
+
+def reliability(images: pd.DataFrame, wanted: float, split: str) -> dict[str, float]:
+    """Return, as metrics by name, which shares of a split's images are not to be relied on.
+
+    ``<split>_short_share``: fewer effective samples than ``wanted`` when drawing ended at the cap;
+    ``<split>_heavy_share``: k-hat above 0.7, so that even their errors may be too small.
+    """
+    return {
+        f"{split}_short_share": float(short(images, wanted).mean()),
+        f"{split}_heavy_share": float((images["pareto_k"] > UNRELIABLE).mean()),
+    }
 
 
 def thinned(images: pd.DataFrame, most: int) -> pd.DataFrame:

@@ -37,10 +37,16 @@ OTHER_DIGITS = (-218.0, -68.0, -296.0, -238.0, -207.0, -301.0, -232.0, -144.0, -
 BURDA = {"VAE": (86.76, 86.47, 86.35), "IWAE": (86.76, 85.54, 84.78)}
 BENCHMARK_COMMAND = (
     "python -m core train log_probability --name binarised-mnist --set likelihood=bernoulli binarise=True "
-    "latent_dim=50 width=512 epochs=190 iwae_epochs=20 iwae_samples=10 learning_rate=0.002 iwae_rate=0.0005 "
-    "kl_warmup=10 batch_size=128 ema=0.9995 samples=5000 train_images=500 validation_images=500 ais_images=1 "
-    "ais_temperatures=300"
+    "proposal=encoder latent_dim=50 width=512 epochs=190 iwae_epochs=20 iwae_samples=10 learning_rate=0.002 "
+    "iwae_rate=0.0005 kl_warmup=10 batch_size=128 ema=0.9995 samples=5000 train_images=500 "
+    "validation_images=500 ais_images=1 ais_temperatures=300"
 )
+
+
+def samples_words(run: Run) -> str:
+    """Return how many samples of z the run's images were measured with."""
+    config = run.config
+    return findings.samples_words(config.samples, config.most_samples if config.proposal == "fitted" else None)
 
 
 def digit_table(run: Run, split: str, epoch_values: dict[int, float]) -> pd.DataFrame:
@@ -98,7 +104,7 @@ def show_images(run: Run, split: str, rows: pd.DataFrame, *, key: str, label: bo
     names = DATASETS[run.config.data].classes
     texts = []
     for row in rows.to_dict("records"):
-        text = findings.plain(f"{row['log_prob']:.1f} ± {max(row['standard_error'], 0.05):.1f}")
+        text = findings.value_with_error({str(name): value for name, value in row.items()}, run.config.wanted)
         texts.append(f"{names[int(row['label'])]}: {text}" if label else text)
     places = rows["index"].to_numpy(dtype=np.int64)
     gallery(source.images[places], texts, key=key, alt=f"{len(places)} {split} images with log p(x) in nats")
@@ -223,10 +229,14 @@ def _measure(run: Run, image: NDArray[np.uint8], name: str, samples: int) -> Non
     begun = time.perf_counter()
     found = read(latent_model(modules[name], config), image, config, n_samples=samples)
     took = time.perf_counter() - begun
-    st.metric("log p(x) of this image", findings.plain(f"{found.log_prob:,.2f} ± {found.standard_error:.2f} nats"))
+    mark = f" {findings.MARK}" if found.effective_samples < config.wanted else ""
+    st.metric(
+        "log p(x) of this image", findings.plain(f"{found.log_prob:,.2f} ± {found.standard_error:.2f} nats{mark}")
+    )
     st.caption(
         f"{samples:,} samples in {1000 * took:,.0f} ms, worth {found.effective_samples:,.0f} independent ones. "
         + findings.plain(f"Reconstruction {found.reconstruction:.2f}, KL {found.kl:.2f}, ELBO {found.elbo:.2f} nats.")
+        + (f" {findings.mark_sentence(config.wanted)}" if mark else "")
         + (" Measured on a black-and-white draw of the image." if config.binarise else "")
     )
     frame = pd.DataFrame(found.running, columns=["samples", "log_prob"])

@@ -21,6 +21,13 @@ class LinearGaussian:
         mean = z @ self.weight.T + self.bias
         return torch.distributions.Normal(mean, self.sigma).log_prob(x[:, None]).sum(-1)
 
+    def local(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """log p(x, z) up to a constant (n,), its gradient (n, d) and the posterior's precision (n, d, d)."""
+        error = x - z @ self.weight.T - self.bias
+        precision = torch.eye(z.shape[1], dtype=torch.float64) + self.weight.T @ self.weight / self.sigma**2
+        value = -0.5 * (error.square().sum(1) / self.sigma**2 + z.square().sum(1))
+        return value, error @ self.weight / self.sigma**2 - z, precision.expand(len(z), -1, -1)
+
     def log_density(self, x: Tensor) -> Tensor:
         """Exact log p(x), from torch's own multivariate normal."""
         covariance = self.weight @ self.weight.T + self.sigma**2 * torch.eye(len(self.bias), dtype=torch.float64)

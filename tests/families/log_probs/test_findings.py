@@ -31,6 +31,75 @@ def test_the_whole_of_per_digit_rows_is_that_of_the_images():
     assert error == pytest.approx(rows["log_prob"].std(ddof=1) / 5**0.5)
 
 
+def image_rows(effective, k_hat=None):
+    frame = pd.DataFrame({"effective_samples": effective, "log_prob": -40.0, "standard_error": 0.04})
+    return frame if k_hat is None else frame.assign(pareto_k=k_hat)
+
+
+def test_reliability_states_the_share_that_falls_short_and_the_doubtful_tails():
+    said = findings.reliability_sentence(image_rows([5.0] + [50.0] * 999, 0.2), "test")
+    assert said == (
+        "1 of 1,000 test images (0.1 %) did not reach 20 effective samples and are marked †; on 0 (0.0 %) the weights' "
+        "tail makes the error itself doubtful."
+    )
+    heavy = findings.reliability_sentence(image_rows([50.0] * 4, [0.1, 0.9, float("nan"), 0.8]), "test")
+    assert heavy.startswith("All 4 test images have at least 20 effective samples; on 2 (50.0 %)")
+    old = findings.reliability_sentence(image_rows([15.0, 50.0]), "validation", wanted=10)
+    assert old == (
+        "All 2 validation images have at least 10 effective samples; the tail of their weights was not recorded."
+    )
+
+
+@pytest.mark.parametrize(("part", "words"), [(0, "0.0 %"), (3, "0.03 %"), (360, "3.6 %"), (10_000, "100.0 %")])
+def test_a_share_is_nothing_only_where_there_is_none(part, words):
+    assert findings.share_words(part, 10_000) == words
+
+
+def test_an_image_is_marked_where_its_samples_are_too_few():
+    row = {"log_prob": -52.04, "standard_error": 0.01, "effective_samples": 19.9}
+    assert findings.value_with_error(row) == "−52.0 ± 0.1 †"
+    assert findings.value_with_error({**row, "effective_samples": 20.0}) == "−52.0 ± 0.1"
+    assert findings.value_with_error(row, wanted=10) == "−52.0 ± 0.1"
+    assert findings.mark_sentence(10).startswith("† fewer than 10 effective samples")
+
+
+def test_samples_in_words():
+    assert findings.samples_words(5000) == "5,000 samples each"
+    assert findings.samples_words(1000, 16_000) == "1,000 to 16,000 samples each"
+
+
+def all_tables():
+    both = [digits([-50.0, -25.0, -40.0]).assign(split=name) for name in ("train", "test")]
+    terms = [{"label": n, "log_prob": 20.0, "reconstruction": 15.0, "kl": 5.0, "slack": 0.0} for n in (0, 1, 2)]
+    row = {"raw": 20.0, "at_equal_ink": 6.0, "share_ink": 0.5}
+    matched = [
+        {"label": n, **row, "at_equal_intrinsic_dimension": 4.0, "share_intrinsic_dimension": 0.5} for n in (0, 1, 2)
+    ]
+    scopes = ("all images", "between digits", "within digits")
+    return {
+        "digits": pd.concat(both),
+        "images_test": image_rows([50.0] * 10, 0.3),
+        "contributions": pd.DataFrame(terms),
+        "correlations": pd.DataFrame([{"factor": "ink", "scope": scope, "pearson": -0.4} for scope in scopes]),
+        "explained": pd.DataFrame({"by": ["both", "the digit alone", "all three"], "share": [0.5, 0.25, 0.6]}),
+        "matched": pd.DataFrame(matched),
+    }
+
+
+@pytest.mark.parametrize("label", [1, 2])
+def test_the_verdict_answers_in_three_sentences_and_keeps_the_rest(label):
+    found = findings.verdict(all_tables(), {}, "test", label)
+    which, why, sure = found.answer
+    assert which.startswith("Digit **1** is the most probable")
+    assert "drawn more exactly" in why
+    assert sure.startswith("All 10 test images")
+    about_label = [sentence for sentence in found.more if f"A {label} is" in sentence]
+    assert len(about_label) == 1
+    assert len(found.more) == (4 if label == 1 else 5), "the answer's own digit is not split twice"
+    with_ais = findings.verdict({**all_tables(), "ais": pd.DataFrame({"gap": [0.1, -0.1]})}, {}, "test", label)
+    assert any("annealed importance sampling" in sentence for sentence in with_ais.more)
+
+
 @pytest.mark.parametrize(("train", "ending"), [(-40.0, "a little better"), (-45.1, "no more than the error")])
 def test_the_gap_turns_with_its_error(train, ending):
     said = findings.gap_sentence(digits([train] * 2), digits([-45.0] * 2), "test")

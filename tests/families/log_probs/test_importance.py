@@ -24,6 +24,7 @@ from core.families.log_probs.importance import (
     summarise,
     weight_chunks,
 )
+from core.families.log_probs.pareto import pareto_error
 from tests.families.log_probs.linear_gaussian import images, make
 
 SIZES = (1, 5, 10, 50, 100, 500, 1000)
@@ -174,10 +175,11 @@ def test_a_wrong_number_of_pixels_is_refused() -> None:
 
 def test_summary_against_numbers_by_hand() -> None:
     weights = torch.tensor([[1.0, 3.0]], dtype=torch.float64)
-    log_prob, error, effective = summarise(weights.log())
+    log_prob, error, effective, k_hat = summarise(weights.log())
     assert float(log_prob) == pytest.approx(math.log(2))
     assert float(error) == pytest.approx(math.sqrt(2) / (2 * math.sqrt(2)))  # sd sqrt(2), mean 2, M = 2
     assert float(effective) == pytest.approx(16 / 10)
+    assert k_hat.isnan().all(), "two weights have no tail to fit"
     with pytest.raises(ConfigError, match="at least 2"):
         summarise(weights[:, :1])
 
@@ -209,11 +211,23 @@ def test_running_estimate_ends_at_the_estimate() -> None:
     assert torch.allclose(running[:, 0], log_w[:, 0])
 
 
+def test_the_error_is_at_least_that_of_the_smoothed_tail() -> None:
+    log_w = 3 * torch.randn(20, 1000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = summarise(log_w)
+    shares = log_w.softmax(1)
+    plain = ((shares - 1e-3).square().sum(1) * 1000 / 999).sqrt()
+    smoothed = pareto_error(log_w)[1]
+    assert torch.allclose(found.standard_error, torch.maximum(plain, smoothed))
+    assert (smoothed > plain).any()
+    assert (smoothed < plain).any()
+
+
 def test_noise_is_standard_normal_and_its_own_per_image() -> None:
     noise = torch.stack([image_noise(0, index, 500, 4) for index in range(20)])
     assert abs(float(noise.mean())) < 4 / math.sqrt(noise.numel())
     assert float(noise.std()) == pytest.approx(1, abs=4 / math.sqrt(2 * noise.numel()))
     assert torch.equal(noise[3], image_noise(0, 3, 500, 4))
+    assert not torch.equal(noise[3], image_noise(0, 3, 500, 4, stage=1))
     assert len({float(one.sum()) for one in noise}) == 20
 
 
@@ -222,6 +236,8 @@ def test_results_name_their_fields() -> None:
         "log_prob",
         "standard_error",
         "effective_samples",
+        "pareto_k",
+        "samples",
         "reconstruction",
         "kl",
         "bounds",
