@@ -67,7 +67,7 @@ def test_a_deep_link_that_is_the_first_thing_asked_of_a_server(chromium, page, t
         expect(page.get_by_role("heading", name="Glossary")).to_be_visible()
         expect(page.get_by_test_id("stSidebarNav")).to_contain_text("Start")
         expect(page.get_by_test_id("stSidebarNav")).not_to_contain_text("streamlit app")
-        assert page.title() == "Epoch Atlas"
+        assert page.title() == "Glossary · Epoch Atlas"
     finally:
         page.goto("about:blank")  # it would ask the server that is gone, and call that an error
         app.stop()
