@@ -14,12 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.errors import ConfigError
+from core.errors import ConfigError, RunError
 from core.words import number
 
 if TYPE_CHECKING:
     from altair import TopLevelMixin
-    from PIL import Image
 
 MISSING = "–"
 
@@ -174,8 +173,11 @@ class Pictured(Protocol):
     def sample_epochs(self, kind: str = "samples") -> list[int]:
         """Return the epochs with a picture of a kind, rising."""
 
-    def sample(self, epoch: int, kind: str = "samples") -> Image.Image:
-        """Return a picture."""
+    def sample_png(self, epoch: int, kind: str = "samples") -> bytes:
+        """Return a picture's file: a PNG that reads."""
+
+    def broken(self, name: str, what: str) -> RunError:
+        """Return the error that names one of its files."""
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def main() -> None:
     ch = ui.open_chapter("latent_vae")
     run, tables = ch.run, Tables(ch.run, ui.run_table)
     picture = st.container()
-    epoch = ui.epoch_scrubber(ch)
+    epoch = ui.epoch_scrubber(ch, film=True)
     with ui.guarded():
         ui.show_figures(story.figures(run))
     if not epoch:

@@ -254,14 +254,12 @@ def show_training(ch: ui.Chapter, epoch: int) -> None:
                 continue
             chart = ui.drawn(curves, frame, title_y="nats per image", epoch=epoch)
             ui.chart(chart, frame, key=f"curve-{next(iter(series))}", alt=f"{title} over epochs")
-    if epoch in run.sample_epochs("samples"):
-        with (
-            ui.guarded(),
-            ui.panel(
-                f"Ten draws of z from N(0, I), decoded after epoch {epoch}", help="The same ten z at every epoch."
-            ),
-        ):
-            ui.image_grid(ui.sample(run, epoch), key="samples", alt=f"Ten decoded draws after epoch {epoch}", scale=3)
+    with ui.guarded():
+        draws = ui.strip(run, "samples")
+        if draws is None:
+            return
+        with ui.panel("Ten draws of z from N(0, I), decoded, epoch by epoch", help="The same ten z at every epoch."):
+            ui.film([ui.Track([draws], "Ten decoded draws")], key="samples", epoch=epoch)
 
 
 def show_second_estimator(run: Run) -> None:
@@ -369,7 +367,7 @@ def show_page() -> None:
         ui.part(show_one_of_each, run)
     else:
         ui.so_far(run, SO_FAR)
-    epoch = ui.epoch_scrubber(ch)
+    epoch = ui.epoch_scrubber(ch, film=True)
     if not epoch:
         ui.no_epoch(run, "Curves appear with it, log p(x) when training has ended.")
         return

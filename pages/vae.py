@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from core.charts.curves import curves
 from core.data import DATASETS
-from core.data.subsets import one_of_each
-from core.errors import AtlasError
 from core.families.vaes import charts, findings
 from core.families.vaes.layers import architecture
-from core.runs.grids import compose, stack
+from core.runs.grids import stack
 from core.runs.store import Run
 from pages._ui import chapter as ui
-from pages._ui.vaes.probe import images_of, listed, show_probe
+from pages._ui.vaes.pictures import WORDS, reconstructions
+from pages._ui.vaes.probe import listed, show_probe
 
 STRIP = (1, 5, 10, 20, 30)
-SAMPLES, VALIDATION, TRAIN = "samples", "reconstructions-validation", "reconstructions-train"
+SAMPLES = "samples"
 TERMS = {
     "loss": (
         "Negative ELBO, the loss",
@@ -116,18 +117,17 @@ def show_headline(run: Run) -> None:
     )
 
 
-def show_samples(run: Run, epoch: int) -> None:
-    """Show the images decoded from the run's ten fixed draws after an epoch."""
-    with (
-        ui.guarded(),
-        ui.panel(
-            f"Ten draws of z from N(0, I), decoded after epoch {epoch}",
-            help="The draws are the same at every epoch: each column is one z, and only the decoder changes.",
-        ),
+def show_film(run: Run, epoch: int) -> None:
+    """Show the ten fixed draws and the reconstructions of validation images as one film over the epochs."""
+    draws = ui.strip(run, SAMPLES)
+    tracks = [] if draws is None else [ui.Track([draws], "Ten decoded draws", "Ten draws of z from N(0, I), decoded")]
+    pairs = reconstructions(run, "validation")
+    with ui.panel(
+        "What the decoder draws, epoch by epoch",
+        help="The ten z are the same at every epoch: each column is one z, and only the decoder changes. "
+        + EXPLAINED["validation"],
     ):
-        ui.image_grid(
-            ui.sample(run, epoch, SAMPLES), key="samples", alt=f"Ten decoded draws after epoch {epoch}", scale=3
-        )
+        ui.film([*tracks, *([] if pairs is None else [pairs])], key="samples", epoch=epoch)
 
 
 def show_strip(run: Run, epoch: int) -> None:
@@ -148,40 +148,24 @@ def show_strip(run: Run, epoch: int) -> None:
             rows,
             key="strip",
             alt=f"The ten draws decoded after epochs {listed(shown)}",
-            scale=3,
-            row_labels=[f"▸ {one}" if one == epoch else one for one in shown],
+            halves=True,
+            row_labels=[f"▸{one}" if one == epoch else one for one in shown],
         )
-
-
-def originals(run: Run, split: str) -> np.ndarray | None:
-    """Return the originals of the stored reconstructions as one composed row, None where they are not here."""
-    try:
-        source = images_of(run, split)
-    except AtlasError:
-        return None
-    return compose(source.images[one_of_each(source.labels)][None])
 
 
 def show_reconstructions(run: Run, epoch: int, split: str) -> None:
-    """Show reconstructions of one image of each class of a split, below the originals where they are here."""
-    kind, word = (VALIDATION, "validation") if split == "validation" else (TRAIN, "training")
-    if epoch not in run.sample_epochs(kind):
-        return
-    with ui.guarded(), ui.panel(f"Reconstructions of {word} images after epoch {epoch}", help=EXPLAINED[split]):
-        above = originals(run, split)
-        rows = np.asarray(ui.sample(run, epoch, kind))
-        ui.image_grid(
-            rows if above is None else stack([above, rows]),
-            key=kind,
-            alt=f"One {word} image of each class and its reconstruction after epoch {epoch}",
-            scale=3,
-            row_labels=["x̂"] if above is None else ["x", "x̂"],
-        )
-        if above is None:
-            st.caption(
-                f":material/image_not_supported: The {word} images are not on this machine; "
-                "get the data set on the home page to see them beside."
-            )
+    """Show a film of the reconstructions of a split."""
+    with ui.guarded():
+        track = reconstructions(run, split)
+        if track is None:
+            return
+        with ui.panel(f"{track.title}, epoch by epoch", help=EXPLAINED[split]):
+            ui.film([replace(track, title="")], key=f"reconstructions-{split}", epoch=epoch)
+            if len(track.strips) == 1:
+                st.caption(
+                    f":material/image_not_supported: The {WORDS[split]} images are not on this machine; "
+                    "get the data set on the home page to see them beside."
+                )
 
 
 def show_curves(ch: ui.Chapter, epoch: int) -> None:
@@ -370,16 +354,15 @@ def show_page() -> None:
     """Show the chapter."""
     ch = ui.open_chapter("vae")
     run = ch.run
-    show_headline(run)
     picture = st.container()
-    epoch = ui.epoch_scrubber(ch)
+    epoch = ui.epoch_scrubber(ch, film=True)
+    show_headline(run)
     if not epoch:
         ui.no_epoch(run)
         return
-    with picture:
-        show_samples(run, epoch)
+    with picture, ui.guarded():
+        show_film(run, epoch)
     show_strip(run, epoch)
-    show_reconstructions(run, epoch, "validation")
     show_reconstructions(run, epoch, "train")
     show_curves(ch, epoch)
     with ui.guarded():

@@ -186,10 +186,17 @@ class Run:
 
     def sample(self, epoch: int, kind: str = "samples") -> Image.Image:
         """Return the composed grid of one epoch."""
+        return self._sample(epoch, kind)[1]
+
+    def sample_png(self, epoch: int, kind: str = "samples") -> bytes:
+        """Return the file of the composed grid of one epoch, as it is: a PNG that reads."""
+        return self._sample(epoch, kind)[0]
+
+    def _sample(self, epoch: int, kind: str) -> tuple[bytes, Image.Image]:
         name = f"{_plain(kind)}/{int(epoch)}.png"
         try:
             data = self._read(name, MOST_BYTES["png"])
-            return decode(data)
+            return data, decode(data)
         except FileNotFoundError:
             raise self.broken(name, "it is missing") from None
         except (OSError, ValueError) as error:

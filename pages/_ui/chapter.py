@@ -28,6 +28,7 @@ from pages._ui.shell.glossary import term
 from pages._ui.shell.states import data_note, no_epoch, not_evaluated, nothing_yet, problem
 from pages._ui.show.contents import begin_contents, end_contents, heading
 from pages._ui.show.drawn import drawn
+from pages._ui.show.film import Strip, Track, film, still, strip
 from pages._ui.show.grids import image_grid
 from pages._ui.show.panels import chart, columns, headline, panel, table, verdict
 from pages._ui.show.probe import Probe, how_it_works, probe, tries
@@ -50,6 +51,8 @@ __all__ = [
     "Probe",
     "Reference",
     "SoFar",
+    "Strip",
+    "Track",
     "Try",
     "begin",
     "cached_model",
@@ -60,6 +63,7 @@ __all__ = [
     "drawn",
     "end_contents",
     "epoch_scrubber",
+    "film",
     "guarded",
     "heading",
     "headline",
@@ -88,6 +92,8 @@ __all__ = [
     "show_verdict",
     "snapshot_for",
     "so_far",
+    "still",
+    "strip",
     "table",
     "term",
     "tries",
@@ -144,15 +150,17 @@ def open_chapter(name: str) -> Chapter:
     return Chapter(about, run, runs, broken, store, controls)
 
 
-def epoch_scrubber(ch: Chapter, epochs: Sequence[int] | None = None) -> int:
+def epoch_scrubber(ch: Chapter, epochs: Sequence[int] | None = None, *, film: bool = False) -> int:
     """Show the page's one scrubber and return the epoch; over all recorded epochs unless told otherwise.
 
-    Where the history does not read, which is said, it goes over the epochs that were trained: the rest is there.
+    Where the history does not read, which is said, it goes over the epochs that were trained: the rest is there. With
+    ``film`` it plays and scrubs the page's films in the browser.
     """
     if epochs is None:
         epochs = part(scrubber.epochs_of, ch.run)
     grows = ch.run.status in ("queued", "running")
-    return scrubber.epoch_scrubber(range(1, ch.run.epochs_done + 1) if epochs is None else epochs, grows=grows)
+    shown = range(1, ch.run.epochs_done + 1) if epochs is None else epochs
+    return scrubber.epoch_scrubber(shown, grows=grows, film=film)
 
 
 def overlay_runs(ch: Chapter) -> list[Run]:

@@ -19,6 +19,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.settings import ROOT
 from pages._ui.shell import navigation as atlas
+from tests.pages.screen import rest, scrubber
 
 pytestmark = pytest.mark.benchmark
 REPEATS = 15
@@ -45,15 +46,8 @@ def timed(act):
 
 
 def scrub(at, turn):
-    slider = at.select_slider(key="epoch")
-    slider.set_value(slider.options[turn % len(slider.options)]).run()
-
-
-def slider_of(at):
-    try:
-        return at.select_slider(key="epoch")
-    except KeyError:
-        return None
+    _, epochs = scrubber(at)
+    rest(at, epochs[turn % len(epochs)])
 
 
 def test_warm_reruns():
@@ -62,7 +56,7 @@ def test_warm_reruns():
         at = opened(name)
         wall, processor = timed(lambda turn, at=at: at.run())
         line = f"{name:16}  {wall:7.0f} ms ({processor:5.0f} ms)"
-        if slider_of(at) is not None:
+        if scrubber(at)[1]:
             wall, processor = timed(lambda turn, at=at: scrub(at, turn))
             line += f"          {wall:7.0f} ms ({processor:5.0f} ms)"
         print(line)

@@ -96,7 +96,7 @@ def test_plays_pauses_and_steps_through_frames(app, page, run):
     player.get_by_role("button", name="Pause").click()
     at = numbers(player)[0]
     assert 2 <= at < 8
-    player.get_by_role("button", name="One frame on").click()
+    player.get_by_role("button", name="Next frame").click()
     expect(player).to_have_attribute("data-frame", str(at + 1))
     player.get_by_role("button", name="First frame").click()
     expect(player).to_have_attribute("data-frame", "0")

@@ -37,7 +37,7 @@ def test_a_chosen_digit_shows_its_images_and_is_in_the_link(app, page, run):
 def test_scrubbing_moves_samples_and_quick_look(app, page, run):
     open_page(page, chapter(app, run))
     page.get_by_role("button", name="Previous epoch").click()
-    expect(page.get_by_text("Ten draws of z from N(0, I), decoded after epoch 1")).to_be_visible()
+    expect(page.get_by_role("img", name="Ten decoded draws after epoch 1")).to_be_visible()
     wait_idle(page)
     assert "epoch=1" in page.url
 

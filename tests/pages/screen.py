@@ -1,7 +1,12 @@
 """What the tests of the screen share: an app of one script over tiny runs, a queue that starts nothing."""
 
+import io
+import json
 from concurrent.futures import Executor, Future
 
+import numpy as np
+import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.settings import ROOT
@@ -68,3 +73,59 @@ def untold(at, told):
     said = [*figures, *panels, *told.verdict.answer, *told.verdict.more, told.how.text]
     shown = texts(at)
     return [text for text in said if linked(text) not in shown]
+
+
+def unpack(data):
+    """Return head and files of a film's block of bytes, as the browser reads them."""
+    length = int.from_bytes(data[:4], "little")
+    head = json.loads(data[4 : 4 + length], parse_constant=lambda name: pytest.fail(f"{name} is not strict JSON"))
+    at, files = -(-(4 + length) // 8) * 8, []
+    for track in head["tracks"]:
+        for strip in track["strips"]:
+            for _, size, _ in strip["frames"]:
+                files.append(data[at : at + size])
+                at += -(-size // 8) * 8
+    assert at == len(data)
+    return head, files
+
+
+def film(at, alt):
+    """Return the strips of the film's track whose alt text begins so, each as pixels by epoch (0: it stands still)."""
+    found = []
+    for one in at.get("bidi_component"):
+        if one.proto.component_name != "epoch_atlas.film":
+            continue
+        head, files = unpack(one.proto.bytes)
+        left = iter(files)
+        for track in head["tracks"]:
+            strips = [{frame[0]: next(left) for frame in strip["frames"]} for strip in track["strips"]]
+            if track["alt"].startswith(alt):
+                found.append([{epoch: pixels(png) for epoch, png in strip.items()} for strip in strips])
+    (track,) = found
+    return track
+
+
+def pixels(png):
+    """Return the pixels of a PNG file."""
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def scrubber(at):
+    """Return the epoch of the page's scrubber and the epochs it offers; None and none where there is no scrubber."""
+    for one in at.get("bidi_component"):
+        if one.proto.component_name == "epoch_atlas.epoch_bar":
+            said = json.loads(one.proto.json)
+            return said["at"], said["epochs"]
+    for one in at.select_slider:
+        if one.label == "Epoch":
+            return one.value, [int(text) for text in one.options]
+    return None, []
+
+
+def rest(at, epoch):
+    """Let the reader bring the page's scrubber to rest at an epoch, and run the page."""
+    for one in at.select_slider:
+        if one.label == "Epoch":
+            return one.set_value(epoch).run()
+    at.session_state[f"{at.session_state['_chapter']}:epoch"] = epoch
+    return at.run()

@@ -11,7 +11,8 @@ from PIL import Image
 
 from core.errors import DataError
 from core.runs.grids import compose
-from pages._ui.show.grids import grid_html, png, to_image
+from pages._ui.show.gallery import gallery_html
+from pages._ui.show.grids import grid_html, halves_of, png, to_image
 
 
 def pixels(data):
@@ -42,12 +43,15 @@ def test_what_is_no_picture_is_refused(picture):
         to_image(picture)
 
 
+def steps(text, variable="k"):
+    """Return (scale, width from which it is taken) of a grid's rules; the first has no such width."""
+    found = re.findall(rf"(?:min-width: (\d+)px\) \{{ )?#\w+ \{{ --{variable}: (\d+)", text)
+    return [(int(scale), int(width or 0)) for width, scale in found]
+
+
 def test_the_page_takes_the_largest_whole_scale_that_fits():
     text = grid_html(Image.new("L", (100, 50)), name="g1", alt="x", scale=3)
-    widths = [int(one) for one in re.findall(r"\.px \{ width: (\d+)px", text)]
-    thresholds = [int(one) for one in re.findall(r"min-width: (\d+)px", text)]
-    assert widths == [100, 200, 300]
-    assert thresholds == [200, 300]
+    assert steps(text) == [(1, 0), (2, 200), (3, 300)]
     assert "image-rendering: pixelated" in text
 
 
@@ -57,8 +61,32 @@ def test_labels_stand_outside_one_per_row_and_column():
     assert "repeat(10, 1fr)" in text
     assert "repeat(2, 1fr)" in text
     assert text.count("<span>") == 12
-    threshold = int(re.search(r"min-width: (\d+)px", text).group(1))
-    assert threshold > 200  # the row labels need room of their own
+    assert steps(text)[1][1] > 200  # the row labels need room of their own
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "halves"),
+    [(298, 28, [(0, 148), (150, 148)]), (208, 28, [(0, 118), (120, 88)]), (148, 28, []), (298, 58, []), (300, 28, [])],
+)
+def test_a_row_of_many_images_has_two_halves_for_a_phone(width, height, halves):
+    assert halves_of(width, height) == halves
+    text = grid_html(Image.new("L", (width, height)), name="g1", alt="x", scale=3)
+    assert text.count('class="in half"') == len(halves)
+    assert steps(text, "h") == ([(1, 0), *((k, k * halves[0][1]) for k in (2, 3))] if halves else [])
+
+
+def test_rows_that_belong_together_are_halved_when_told_so():
+    text = grid_html(Image.new("L", (298, 58)), name="g1", alt="x", column_labels=range(10), halves=True)
+    assert re.findall(r"--left: (\d+); --columns: (\d+)", text) == [("0", "148"), ("150", "148")]
+    assert text.count("repeat(5, 1fr)") == 2
+
+
+@pytest.mark.parametrize(("images", "rows"), [(5, {5}), (6, {5, 10}), (30, {5, 10})])
+def test_a_gallery_has_ten_images_a_row_or_five(images, rows):
+    text = gallery_html(np.zeros((images, 28, 28), np.uint8), ["x"] * images, name="y1", alt="x", scale=3)
+    found = [[int(n) for n in one] for one in re.findall(r"min-width: (\d+)px\) { #y1 { --k: (\d); --row: (\d+)", text)]
+    assert {row for *_, row in found} == rows
+    assert all(width == row * (28 * k + 6) - 6 for width, k, row in found)
 
 
 def test_text_is_never_markup():

@@ -2,13 +2,14 @@
 
 from functools import partial
 
+import numpy as np
 import pytest
 
 from core.chapters.latent_vae import story
 from core.runs.store import RunStore
 from tests.conftest import make_run
 from tests.pages import screen
-from tests.pages.screen import texts, untold
+from tests.pages.screen import film, texts, untold
 from tests.tiny_probability import trained
 
 
@@ -39,6 +40,15 @@ def test_the_page_tells_the_whole_story_of_the_epoch(run, epoch):
     assert table.loc["latents", "Negative ELBO"] == pytest.approx(row["kept_loss"], abs=1e-6)
 
 
+def test_films_have_both_models_at_every_epoch(run):
+    app = open_page(run)
+    for alt, kind in (("Ten draws", "samples"), ("Training images", "reconstructions-train")):
+        *_, latents, encoder = film(app, alt)
+        for epoch in run.sample_epochs():
+            np.testing.assert_array_equal(latents[epoch], np.asarray(run.sample(epoch, kind)))
+            np.testing.assert_array_equal(encoder[epoch], np.asarray(run.sample(epoch, f"{kind}-amortised")))
+
+
 def test_the_probe_refines_one_image(run):
     app = open_page(run)
     app.session_state["latent_vae:probe"] = True
@@ -52,9 +62,9 @@ def test_the_probe_refines_one_image(run):
 
 def test_a_run_that_is_not_evaluated_yet_shows_what_there_is(folder):
     half = make_run(RunStore(own=folder), "latent_vae", "half", status="stopped", metrics={})
-    text = texts(open_page(half))
-    assert "The split of the slack and the verdict are made when a training has gone through" in text
-    assert story.draws(half, 3).title in text
+    app = open_page(half)
+    assert "The split of the slack and the verdict are made when a training has gone through" in texts(app)
+    assert 3 in film(app, "Ten draws decoded by both models")[0]
 
 
 def test_z_moves_among_the_images_own_latents_without_a_model(run):

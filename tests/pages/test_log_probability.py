@@ -12,7 +12,7 @@ from core.runs.store import Run, RunStore
 from core.settings import ROOT
 from tests.conftest import make_run
 from tests.pages import screen
-from tests.pages.screen import texts
+from tests.pages.screen import film, texts
 from tests.tiny_probability import trained
 
 
@@ -69,7 +69,8 @@ def test_the_scrubber_moves_the_quick_look(run):
     app = open_page(run, epoch="1")
     table = next(one.value for one in app.dataframe if "at epoch" in one.value).set_index("digit")
     assert table.loc[0, "at epoch"] == pytest.approx(run.history()["validation_log_prob_digit_0"].iloc[0], abs=1e-6)
-    assert "decoded after epoch 1" in texts(app)
+    assert "a quick look at 500 validation images after epoch 1" in texts(app)
+    assert list(film(app, "Ten decoded draws")[0]) == run.sample_epochs()
 
 
 def test_values_from_the_link_that_do_not_exist_fall_back(run):

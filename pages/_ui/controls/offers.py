@@ -14,6 +14,7 @@ KINDS: dict[str, Kind] = {
     "selectbox": "choice",
     "radio": "choice",
     "select_slider": "choice",
+    "epoch_bar": "choice",
     "segmented_control": "choice",
     "pills": "choice",
     "multiselect": "choices",

@@ -9,6 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.runs.store import Run
 from pages._ui.controls import links
+from pages._ui.controls.epoch_bar import epoch_bar
 from pages._ui.show import reading
 
 KEY = "epoch"
@@ -33,10 +34,11 @@ def _arrow(place: DeltaGenerator, word: str, epochs: Sequence[int], at: int, by:
     place.button(label, key=key, icon=icon, help=label, on_click=_step, args=(epochs, at, by), disabled=disabled)
 
 
-def epoch_scrubber(epochs: Sequence[int], *, grows: bool = False) -> int:
+def epoch_scrubber(epochs: Sequence[int], *, grows: bool = False, film: bool = False) -> int:
     """Show the scrubber and return the chosen epoch; the last one unless the reader or the URL says otherwise.
 
-    ``grows`` where epochs are still being added: the scrubber follows the last one until it is moved.
+    ``grows`` where epochs are still being added: the scrubber follows the last one until it is moved. With ``film`` it
+    is the bar that plays and scrubs the page's films in the browser.
     """
     epochs = sorted(set(epochs))
     if not epochs:
@@ -44,6 +46,9 @@ def epoch_scrubber(epochs: Sequence[int], *, grows: bool = False) -> int:
     if len(epochs) == 1:
         st.caption(f"Epoch {epochs[0]} is the only one recorded.")
         return epochs[0]
+    if film:
+        more = {"options": epochs, "value": epochs[-1], "key": KEY, "pin": not grows, "nearest": True}
+        return int(links.control(epoch_bar, "Epoch", **more))
     with st.container(key="epoch-bar", horizontal=True, vertical_alignment="bottom", wrap=False, gap="small"):
         before = st.container(width="content")
         chosen = links.control(

@@ -73,3 +73,8 @@ def csv(frame: pd.DataFrame, key: str, what: str = "the numbers behind this") ->
 def png(make: Callable[[], bytes], key: str, help: str) -> None:
     """Offer a picture as PNG."""
     _offer("PNG", make, key, "image/png", help)
+
+
+def gif(make: Callable[[], bytes], key: str, help: str) -> None:
+    """Offer a film as animated GIF."""
+    _offer("GIF", make, key, "image/gif", help)

@@ -20,16 +20,33 @@ from pages._ui.show import downloads
 from pages._ui.show.grids import png, to_image
 
 PER_ROW = 8  # of the composed picture, which is also what is downloaded
+WIDE, NARROW = 10, 5  # images in a row, on a desktop and on a phone
+SPACE = 6  # px between two images
 
 STYLE = """
-#{id} {{ display: flex; flex-wrap: wrap; gap: 8px 6px; margin: 0; padding: 0; list-style: none; }}
-#{id} li {{ margin: 0; padding: 0; width: {side}px; }}
+#{id}-box {{ container: {id} / inline-size; }}
+#{id} {{
+  --k: 1; --side: calc(var(--k) * {side}px); display: flex; flex-wrap: wrap; gap: 8px 6px; margin: 0; padding: 0;
+  list-style: none; max-width: calc(var(--row) * (var(--side) + 6px)); --row: {narrow};
+}}
+#{id} li {{ margin: 0; padding: 0; width: var(--side); }}
 #{id} .px {{
-  width: {side}px; height: {side}px; background-image: url(data:image/png;base64,{source});
-  background-size: {width}px {height}px; background-repeat: no-repeat; image-rendering: pixelated;
+  width: var(--side); height: var(--side); background-image: url(data:image/png;base64,{source});
+  background-position: calc(var(--k) * var(--x) * -1px) calc(var(--k) * var(--y) * -1px);
+  background-size: calc(var(--k) * {width}px) auto; background-repeat: no-repeat; image-rendering: pixelated;
 }}
 #{id} .tx {{ font-size: 0.78rem; line-height: 1.2; padding-top: 3px; text-align: center; overflow-wrap: anywhere; }}
 """
+
+
+def rules(name: str, side: int, scale: int, images: int) -> str:
+    """CSS that takes the largest whole scale at which a row of ten fits, or where that is small, a row of five."""
+    rows = [(row, k) for row in (NARROW, WIDE) if row == NARROW or images > NARROW for k in range(2, scale + 1)]
+    return "\n".join(
+        f"@container {name} (min-width: {row * (side * k + SPACE) - SPACE}px) "
+        f"{{ #{name} {{ --k: {k}; --row: {row}; }} }}"
+        for row, k in rows
+    )
 
 
 def sheet(images: NDArray[np.uint8], per_row: int = PER_ROW) -> NDArray[np.uint8]:
@@ -52,21 +69,23 @@ def gallery_html(images: NDArray[np.uint8], texts: Sequence[str], *, name: str, 
     side, columns = images.shape[-1], cells.shape[1]
     style = STYLE.format(
         id=name,
-        side=side * scale,
-        width=picture.width * scale,
-        height=picture.height * scale,
+        side=side,
+        narrow=NARROW,
+        width=picture.width,
         source=base64.b64encode(png(picture)).decode(),
     )
     items = []
     for place, text in enumerate(texts):
         row, column = divmod(place, columns)
-        offset = f"-{column * (side + GAP) * scale}px -{row * (side + GAP) * scale}px"
+        place_of = f"--x: {column * (side + GAP)}; --y: {row * (side + GAP)}"
         said = html.escape(text, quote=True)
         items.append(
-            f'<li><div class="px" role="img" aria-label="{said}" style="background-position: {offset}"></div>'
+            f'<li><div class="px" role="img" aria-label="{said}" style="{place_of}"></div>'
             f'<div class="tx">{said}</div></li>'
         )
-    return f'<style>{style}</style><ul id="{name}" aria-label="{html.escape(alt, quote=True)}">{"".join(items)}</ul>'
+    style += rules(name, side, scale, len(images))
+    said = html.escape(alt, quote=True)
+    return f'<style>{style}</style><div id="{name}-box"><ul id="{name}" aria-label="{said}">{"".join(items)}</ul></div>'
 
 
 def gallery(images: NDArray[np.uint8], texts: Sequence[str], *, key: str, alt: str, scale: int = 3) -> None:
@@ -83,7 +102,7 @@ def gallery(images: NDArray[np.uint8], texts: Sequence[str], *, key: str, alt: s
     alt
         What the gallery shows.
     scale
-        Enlargement, a whole number.
+        Largest enlargement, a whole number; a narrow card takes a smaller one.
     """
     name = "y" + hashlib.sha256(key.encode()).hexdigest()[:10]
     st.html(gallery_html(images, texts, name=name, alt=alt, scale=scale))

@@ -6,17 +6,16 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from core.errors import AtlasError
-from core.runs.grids import compose, stack
 from core.story import Chart, Figure, Film, Gallery, Grid, How, Note, Panel, Reference, Section, Table, Verdict
 from pages._ui.shell import states
 from pages._ui.shell.glossary import term
-from pages._ui.show import panels, probe, reading, references
+from pages._ui.show import panels, probe, references
 from pages._ui.show.contents import heading
 from pages._ui.show.drawn import drawn_as
+from pages._ui.show.film import Track, film, still, strip
 from pages._ui.show.gallery import gallery
 from pages._ui.show.grids import image_grid
 
@@ -95,16 +94,11 @@ def _show_table(key: str, table: Table, listening: dict[str, Any]) -> None:
     panels.table(styled, key=key, alt=table.alt, column_config=config, height="content", **listening)
 
 
-def _show_film(key: str, film: Film) -> None:
-    there = {kind: word for kind, word in film.strips.items() if film.epoch in film.run.sample_epochs(kind)}
-    rows = [np.asarray(reading.sample(film.run, film.epoch, kind)) for kind in there]
-    above = [] if film.still is None else [compose(film.still[None])]
-    image_grid(
-        stack([*above, *rows]),
-        key=key,
-        alt=f"{film.alt} after epoch {film.epoch}",
-        row_labels=[*([film.still_label] if above else []), *there.values()],
-    )
+def _show_film(key: str, told: Film) -> None:
+    found = [strip(told.run, kind, word) for kind, word in told.strips.items()]
+    above = [] if told.still is None else [still(told.still, told.still_label)]
+    strips = [*above, *(one for one in found if one is not None)]
+    film([Track(strips, told.alt)], key=key, epoch=told.epoch)
 
 
 def show_section(section: Section, on_select: Listener | None = None, across: int = 2) -> None:

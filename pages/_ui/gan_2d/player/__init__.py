@@ -7,7 +7,6 @@ points after each stroke.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,9 +21,10 @@ from core.charts.palette import GENERATED, SKY, VERMILION
 from core.data.points import LEVELS, MAX_POINTS, decode
 from core.errors import DataError
 from pages._ui.controls.offers import Offer
+from pages._ui.show import packing, transport
+from pages._ui.show.transport import SPEEDS
 
 LAYERS = ("field", "real", "generated", "arrows", "manifold")
-SPEEDS = (5, 10, 20, 30, 60)
 SPEED = Offer("choice", 20, options=SPEEDS)
 LAYER = "|".join(LAYERS)
 SHOWN_LAYERS = Offer("text", "-".join(LAYERS), pattern=f"none|({LAYER})(-({LAYER}))*")
@@ -38,9 +38,9 @@ def _read(*names: str) -> str:
 
 _player = st.components.v2.component(
     "epoch_atlas.gan_player",
-    html=_read("player.html"),
-    css=_read("player.css"),
-    js=_read("film.js", "picture.js", "player.js"),
+    html=_read("player.html").replace("{bar}", transport.html("frame")),
+    css=transport.CSS + _read("player.css"),
+    js=transport.JS + packing.JS + _read("film.js", "picture.js", "player.js"),
 )
 _canvas = st.components.v2.component(
     "epoch_atlas.gan_canvas", html=_read("canvas.html"), css=_read("canvas.css"), js=_read("canvas.js")
@@ -128,7 +128,7 @@ def bundle(
     layers: Sequence[str] = LAYERS,
     speed: int = 20,
 ) -> bytes:
-    """Return what the player gets: the length of a JSON head, the head, then one film per pane, 8 bytes aligned.
+    """Return what the player gets: a head, then one film per pane (:func:`pages._ui.show.packing.pack`).
 
     Parameters
     ----------
@@ -154,11 +154,10 @@ def bundle(
         "live": live,
         "layers": list(layers),
         "speed": speed,
+        "speeds": list(SPEEDS),
         "panes": [pane.head(first, len(film)) for pane, film in zip(panes, films, strict=True)],
     }
-    text = json.dumps(head, allow_nan=False, separators=(",", ":")).encode()
-    parts = [len(text).to_bytes(4, "little") + text, *films]
-    return b"".join(part + bytes(-len(part) % 8) for part in parts)
+    return packing.pack(head, films)
 
 
 @dataclass(frozen=True)

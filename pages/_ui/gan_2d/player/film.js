@@ -1,6 +1,4 @@
-// Reading of films: one block of bytes holds the length of a JSON head, the head, then one safetensors file per pane.
-
-const align = n => (n + 7) & ~7
+// Reading of films: after the block's head, one safetensors file per pane. packing.js stands before this file.
 
 function halfToFloat(bits) {
   const sign = bits & 0x8000 ? -1 : 1
@@ -38,14 +36,11 @@ function readFilm(buffer, start) {
 }
 
 function readBundle(bytes) {
-  const buffer = bytes.slice().buffer
-  const length = new DataView(buffer).getUint32(0, true)
-  const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)))
-  let at = align(4 + length)
+  const { head, buffer, start } = unpack(bytes)
+  let at = start
   head.panes.forEach(pane => {
     Object.assign(pane, readFilm(buffer, at))
     at += align(pane.bytes)
   })
   return head
 }
-

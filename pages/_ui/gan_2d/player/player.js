@@ -1,5 +1,6 @@
 // The player of a 2-D GAN's film. All frames live here, in the browser: playing and scrubbing ask the server nothing.
-// film.js and picture.js stand before this file when it is sent: a component is one script.
+// shared.js, transport.js, packing.js, film.js and picture.js stand before this file when it is sent: a component is one
+// script.
 
 const players = new WeakMap() // one per mounted component: this module's function runs again at every new data or theme
 const LAYERS = [
@@ -9,16 +10,7 @@ const LAYERS = [
   ["arrows", "Gradient arrows"],
   ["manifold", "Noise manifold"],
 ]
-const SPEEDS = [5, 10, 20, 30, 60]
-const SETTLE_MS = 350 // after the last move, the place is written into the link
 const ASK_MS = 1500 // frames that are lacking are asked for this often
-
-const make = (name, className, text) => {
-  const element = document.createElement(name)
-  if (className) element.className = className
-  if (text !== undefined) element.textContent = text
-  return element
-}
 
 function buildMeasure(spec) {
   const box = make("div", "measure")
@@ -84,7 +76,7 @@ function fit(player) {
       resize(canvas, Math.round(canvas.clientWidth * density), Math.round(canvas.clientHeight * density)),
     )
   })
-  draw(player)
+  player.bar.draw()
 }
 
 function dress(player) {
@@ -109,13 +101,13 @@ function frameOf(pane, step) {
   return low
 }
 
-function draw(player) {
+// Draws a place of the clock; the bar calls it, and whoever changes anything else calls the bar's draw().
+function draw(player, at) {
   const lead = player.panes[0]
   if (!lead?.frames.length || !player.colours) return
-  player.at = Math.max(0, Math.min(player.at, lead.frames.length - 1))
-  const { step } = lead.frames[player.at]
+  const { step } = lead.frames[at]
   player.panes.forEach((pane, number) => {
-    const index = number ? frameOf(pane, step) : player.at
+    const index = number ? frameOf(pane, step) : at
     const frame = pane.frames[index]
     drawPicture(player, pane, frame)
     pane.measures.forEach(measure => drawMeasure(player, pane, measure, index))
@@ -127,107 +119,30 @@ function draw(player) {
       pane.dom.canvas.setAttribute("aria-label", `${pane.title}, step ${frame.step}. ${pane.words[index].join(" ")}`)
     }
   })
-  const last = lead.frames.length - 1
-  const { time, clock, play } = player.controls
-  if (time.max !== String(last)) time.max = String(last)
-  if (time.value !== String(player.at)) time.value = String(player.at)
-  time.setAttribute("aria-valuetext", `frame ${player.at} of ${last}, step ${step}`)
-  clock.textContent = `frame ${player.at} of ${last} · step ${step.toLocaleString("en")}`
-  if (play.dataset.playing !== String(player.playing)) {
-    play.dataset.playing = String(player.playing)
-    play.setAttribute("aria-label", player.playing ? "Pause" : "Play")
-    play.querySelector("span").textContent = player.playing ? "Pause" : "Play"
-    play.querySelector("path").setAttribute("d", player.playing ? "M6 5h4v14H6zM14 5h4v14h-4z" : "M8 5v14l11-7z")
-  }
-  player.root.dataset.frame = String(player.at)
+  player.root.dataset.frame = String(at)
   player.root.dataset.frames = String(lead.frames.length)
   player.root.dataset.step = String(step)
 }
 
-function settle(player) {
-  clearTimeout(player.timer)
-  player.timer = setTimeout(() => {
-    if (player.playing || player.told === player.at) return
-    player.told = player.at
-    player.root.dataset.told = String(player.at)
-    player.send("frame", { id: player.id, frame: player.at, of: player.panes[0].frames.length })
-  }, SETTLE_MS)
+function words(player, at) {
+  const { frames } = player.panes[0]
+  const last = frames.length - 1
+  const { step } = frames[at]
+  return [`frame ${at} of ${last}, step ${step}`, `frame ${at} of ${last} · step ${step.toLocaleString("en")}`]
 }
 
-function go(player, to) {
-  if (!player.panes.length) return
-  const last = player.panes[0].frames.length - 1
-  player.at = Math.max(0, Math.min(to, last))
-  player.follows = player.at === last
-  if (!player.queued) {
-    player.queued = true
-    requestAnimationFrame(() => {
-      player.queued = false
-      draw(player)
-    })
-  }
-  settle(player)
-}
-
-function setPlaying(player, playing) {
-  if (!player.panes.length) return
-  player.playing = playing
-  const last = player.panes[0].frames.length - 1
-  if (playing && player.at >= last) player.at = 0
-  let before = performance.now()
-  let owed = 0
-  const tick = now => {
-    if (!player.playing || !player.root.isConnected) return
-    owed += ((now - before) / 1000) * player.speed
-    before = now
-    const steps = Math.floor(owed)
-    if (steps) {
-      owed -= steps
-      player.at = Math.min(player.at + steps, player.panes[0].frames.length - 1)
-      if (player.at >= player.panes[0].frames.length - 1) player.playing = false
-      draw(player)
-      if (!player.playing) settle(player)
-    }
-    if (player.playing) requestAnimationFrame(tick)
-  }
-  draw(player)
-  if (playing) requestAnimationFrame(tick)
-  else settle(player)
+function rest(player, at) {
+  player.root.dataset.told = String(at)
+  player.send("frame", { id: player.id, frame: at, of: player.panes[0].frames.length })
 }
 
 function wire(player) {
-  const { root, controls } = player
-  controls.speed.replaceChildren(
-    ...SPEEDS.map(speed => Object.assign(make("option", "", `${speed} frames/s`), { value: String(speed) })),
-  )
-  controls.speed.value = String(player.speed)
-  controls.speed.onchange = () => {
-    player.speed = Number(controls.speed.value)
-    player.send("speed", player.speed)
-  }
-  controls.time.oninput = () => {
-    player.playing = false
-    go(player, Number(controls.time.value))
-  }
-  controls.play.onclick = () => setPlaying(player, !player.playing)
-  const jump = to => () => {
-    player.playing = false
-    go(player, to())
-  }
-  root.querySelector(".first").onclick = jump(() => 0)
-  root.querySelector(".back").onclick = jump(() => player.at - 1)
-  root.querySelector(".forward").onclick = jump(() => player.at + 1)
-  root.querySelector(".last").onclick = jump(() => Infinity)
-  root.onkeydown = event => {
-    if (event.key !== " " || ["SELECT", "BUTTON"].includes(event.target.tagName) || event.target.type === "checkbox") return
-    event.preventDefault()
-    setPlaying(player, !player.playing)
-  }
+  const { root } = player
   const boxes = LAYERS.map(([name, label]) => {
     const box = Object.assign(make("input"), { type: "checkbox", name, checked: player.layers.has(name) })
     box.onchange = () => {
       box.checked ? player.layers.add(name) : player.layers.delete(name)
-      draw(player)
+      player.bar.draw()
       player.send("layers", LAYERS.map(([one]) => one).filter(one => player.layers.has(one)).join("-") || "none")
     }
     const row = make("label")
@@ -239,20 +154,15 @@ function wire(player) {
 }
 
 function mount(parent, root, head) {
-  const player = {
-    parent,
-    root,
-    panes: [],
-    at: 0,
-    asked: -Infinity,
-    told: null,
-    playing: false,
-    follows: true,
-    speed: SPEEDS.includes(head.speed) ? head.speed : 20,
-    layers: new Set(head.layers),
-    controls: Object.fromEntries(["play", "time", "clock"].map(name => [name, root.querySelector(`.${name}`)])),
-  }
-  player.controls.speed = root.querySelector(".speed select")
+  const player = { parent, root, panes: [], asked: -Infinity, layers: new Set(head.layers) }
+  player.bar = new Transport(root, {
+    speeds: head.speeds,
+    speed: head.speed,
+    draw: at => draw(player, at),
+    words: at => words(player, at),
+    rest: at => rest(player, at),
+    chosen: speed => player.send("speed", speed),
+  })
   wire(player)
   return player
 }
@@ -261,11 +171,11 @@ function replace(player, head) {
   player.id = head.id
   player.asked = -Infinity
   player.panes = head.panes
-  player.playing = false
+  const { length } = player.panes[0].frames
+  const at = head.at ?? length - 1
+  player.bar.grow(length, at) // building draws, at a place that there is
   build(player)
-  player.at = head.at ?? player.panes[0].frames.length - 1
-  player.told = player.at
-  player.follows = head.live || player.at === player.panes[0].frames.length - 1
+  player.bar.hold(length, at)
 }
 
 function missing(player, head) {
@@ -295,7 +205,10 @@ function append(player, head) {
     pane.dom.about.textContent = fresh.subtitle
     pane.said = null
   })
-  if (player.follows && !player.playing) player.at = player.told = player.panes[0].frames.length - 1
+  const { bar } = player
+  const follows = bar.at === bar.end && !bar.playing
+  bar.grow(player.panes[0].frames.length, follows ? Infinity : bar.at)
+  if (follows) bar.told = bar.at
 }
 
 export default function (component) {
@@ -318,10 +231,9 @@ export default function (component) {
     }
   }
   dress(player)
-  draw(player)
+  player.bar.draw()
   return () => {
-    player.playing = false
-    clearTimeout(player.timer)
+    player.bar.close()
     clearTimeout(player.asking)
     player.sizes?.disconnect()
     players.delete(root)
