@@ -19,7 +19,7 @@ from core.telling import SoFar, overlaid, so_far
 from core.words import number
 
 STRIP = (1, 5, 10, 20, 30)
-SAMPLES, VALIDATION, TRAIN = "samples", "reconstructions-validation", "reconstructions-train"
+SAMPLES = "samples"
 TABLES = ("measures", "per_class", "latent_map")
 TERMS = {
     "loss": (
@@ -62,7 +62,12 @@ def evaluated(run: Run) -> bool:
 
 def read(run: Run) -> dict[str, pd.DataFrame]:
     """Return the run's tables; none where it has not been evaluated. RunError if one does not read."""
-    return {name: run.table(name) for name in TABLES} if evaluated(run) else {}
+    if not evaluated(run):
+        return {}
+    tables, split = {name: run.table(name) for name in TABLES}, findings.held_out_split(run)
+    if split not in set(tables["measures"]["split"]):
+        raise run.broken("tables/measures.csv", f"it has no row of the {split} images")
+    return tables
 
 
 def of_epoch(frame: pd.DataFrame, epoch: int) -> pd.DataFrame:
@@ -292,8 +297,8 @@ def how(run: Run) -> How:
         ],
         tries=[
             Try("See the ten draws after one epoch, before the digits have formed", {"epoch": 1}),
-            Try("Move one latent dimension after the other", {"probe": True, "way": "Traverse", "dimension": "all"}),
-            Try("Walk from one validation image to another", {"probe": True, "way": "Between"}),
+            Try("Move z with the pointer, and see whose images lie where it goes", {"probe": True}),
+            Try("Hold a z and scrub through the epochs: the same z becomes a digit", {"probe": True, "epoch": 1}),
         ],
     )
 
