@@ -89,9 +89,9 @@ def test_the_scrubber_drives_bars_map_table_and_verdict(run):
     assert "carry 10.0 nats" in said
     assert "Latent map after epoch 1" in said
     assert "for 80.0% of the images" in said
-    table = next(one.value for one in app.dataframe if "elbo" in one.value)
-    assert table["elbo"].mean() == pytest.approx(-58.0, abs=0.01)
-    assert table["n"].sum() == 1000
+    table = next(one.value for one in app.dataframe if "ELBO (nats)" in one.value)
+    assert table["ELBO (nats)"].mean() == pytest.approx(-58.0, abs=0.01)
+    assert table["Images"].sum() == 1000
 
 
 def test_an_epoch_between_two_kept_ones_takes_the_nearest_and_says_so(run):
