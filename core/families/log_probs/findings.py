@@ -7,24 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from core.families.log_probs.tables import UNRELIABLE, WANTED, short
+from core.story import Verdict
 
 CLEAR = 2.0  # standard errors: less of a difference is not called one
 MARK = "†"
 """Stands behind the value of an image that has fewer effective samples than wanted."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the figures say: two or three sentences that answer the chapter's question, and the rest on demand."""
-
-    answer: list[str]
-    more: list[str]
 
 
 def verdict(
