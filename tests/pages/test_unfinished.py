@@ -56,7 +56,8 @@ def unfinished(experiment, filmed, status, whole=WHOLE):
     last = {name: np.nan for name in history.columns if name.startswith(("train", "validation"))}
     row = pd.DataFrame([{**last, "epoch": whole + 1, "step": 10_000, "elapsed_s": 99.0}])
     write_csv(run.path / "history.csv", pd.concat([history, row], ignore_index=True) if len(history) else row)
-    where = {"diverged_at": {"epoch": whole + 1, "step": 10_000}} if status == "diverged" else {}
+    where: dict = {"diverged_at": {"epoch": whole + 1, "step": 10_000}} if status == "diverged" else {}
+    where["files"] = {}  # digests are written when a training ends
     return mark(run, status=status, epochs_done=whole, metrics={}, reason="it was so" * (status == "failed"), **where)
 
 
