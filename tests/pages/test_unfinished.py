@@ -158,7 +158,7 @@ def test_the_figures_of_a_run_under_way_are_of_its_last_whole_epoch(filmed):
         app = open_page(run)
     shown = {metric.label: metric.value for metric in app.metric}
     assert shown["Validation loss"] == "1.00 nats"  # of the last epoch that has one
-    assert "so far, after epoch 2 of 3" in texts(app)
+    assert "so far, after epoch 2 of 10" in texts(app)
 
 
 def test_the_picker_says_how_a_run_stands_now(filmed):
