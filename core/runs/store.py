@@ -34,6 +34,7 @@ from core.runs.contents import LOCK, RUN_JSON, TICKET, digest_of
 from core.runs.files import read_inside, reason, write_json
 from core.runs.grids import decode
 from core.runs.locks import held
+from core.runs.memory import Memory
 from core.runs.record import SCHEMA, Place, Record, read_record
 from core.runs.tables import Table
 
@@ -57,6 +58,9 @@ def remedy(origin: str) -> str:
 def empty_history() -> pd.DataFrame:
     """Return the history of a run whose first epoch has not ended."""
     return pd.DataFrame({"epoch": [], "step": [], "elapsed_s": []})
+
+
+READ = Memory(96)  # histories and tables; the largest has some 10,000 rows
 
 
 @dataclass(frozen=True)
@@ -151,8 +155,12 @@ class Run:
 
         Empty (with those columns) before the first epoch has ended.
         """
-        if self.status != "finished" and not (self.path / "history.csv").exists():
+        file = self.path / "history.csv"
+        if self.status != "finished" and not file.exists():
             return empty_history()
+        return READ.frame(file, self.record.files.get(file.name), self._history)
+
+    def _history(self) -> pd.DataFrame:
         frame = self._csv("history.csv")
         missing = {"epoch", "step", "elapsed_s"} - set(frame.columns)
         if missing:
@@ -209,6 +217,10 @@ class Run:
     def table(self, name: str) -> pd.DataFrame:
         """Return an evaluation table by name, its columns checked against the chapter's declaration."""
         file = f"tables/{_plain(name)}.csv"
+        about = (self.experiment, self.record.files.get(file))
+        return READ.frame(self.path / file, about, lambda: self._table(name, file))
+
+    def _table(self, name: str, file: str) -> pd.DataFrame:
         frame = self._csv(file)
         declared: Table | None = experiment(self.experiment).tables.get(name)
         if declared is None:
