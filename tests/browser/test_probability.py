@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.browser.driving import expect, keyed, open_page, wait_idle
+from tests.browser.driving import expect, keyed, open_page
 from tests.tiny_probability import trained
 
 
@@ -25,11 +25,10 @@ def chapter(app, run, **query):
 def test_a_chosen_digit_shows_its_images_and_is_in_the_link(app, page, run):
     open_page(page, chapter(app, run))
     expect(keyed(page, "verdict")).to_contain_text("is the most probable")
-    keyed(page, "digit").get_by_role("radio", name="7").click()
+    keyed(page, "log_probability-digit").get_by_role("radio", name="7").click()
     expect(page.get_by_text("Most probable 7s of the validation images")).to_be_visible()
     expect(page.get_by_text("Least probable 7s of the validation images")).to_be_visible()
-    wait_idle(page)
-    assert "digit=7" in page.url
+    expect(page).to_have_url(re.compile("digit=7"))
     open_page(page, page.url)
     expect(page.get_by_text("Most probable 7s of the validation images")).to_be_visible()
 
@@ -38,8 +37,7 @@ def test_scrubbing_moves_samples_and_quick_look(app, page, run):
     open_page(page, chapter(app, run))
     page.get_by_role("button", name="Previous epoch").click()
     expect(page.get_by_role("img", name="Ten decoded draws after epoch 1")).to_be_visible()
-    wait_idle(page)
-    assert "epoch=1" in page.url
+    expect(page).to_have_url(re.compile("epoch=1"))  # once the bar has come to rest
 
 
 def test_a_drawn_digit_gets_its_value_with_an_error_bar(app, page, run):
