@@ -94,8 +94,10 @@ def evaluate(run: Run, device: str = "cpu") -> Evaluation:
 
     Metrics are means per image in nats: ``test_log_prob_nats``, ``test_log_prob_digit_0`` ... (over the whole test
     set), ``train_log_prob_nats`` and ``validation_log_prob_nats`` (over the images that the config names),
-    ``gap_nats`` (train minus held out), ``ppca_...`` for the baseline, ``ais_gap_nats`` for the second estimator; and
-    for a binarised run ``nll_nats_<samples>``. Names of the fine-tuned model begin with ``iwae_``.
+    ``gap_nats`` (train minus held out), ``ppca_...`` for the baseline, ``ais_gap_nats`` for the second estimator;
+    ``test_short_share`` and ``test_heavy_share`` for a fitted proposal
+    (:func:`core.families.log_probs.tables.reliability`); and for a binarised run ``nll_nats_<samples>``. Names of the
+    fine-tuned model begin with ``iwae_``.
     """
     config = run.config_as(LogProbabilityConfig)
     parts = parts_of(config)

@@ -304,26 +304,22 @@ def verdict(run: Run, tables: Tables, label: int | None = None) -> Verdict:
 def how(run: Run) -> How:
     """Return formula, architecture, sources and what to try."""
     config = config_of(run)
-    drawn = f"z is drawn from there {config.samples:,} times"
-    if config.proposal == "fitted":
-        drawn = (
-            f"z is drawn {config.samples:,} to {config.most_samples:,} times from a proposal, q in the formula, that "
-            "begins there and is fitted to the image's [[posterior]]"
-        )
     return How(
         formula=r"\begin{gathered}\log p(x) \approx \log \frac1M \sum_{m=1}^{M} w_m, \qquad "
-        r"w_m = \frac{p(x|z_m)\,p(z_m)}{q(z_m|x)}, \quad z_m \sim q(z|x) \\ "
+        r"w_m = \frac{p(x|z_m)\,p(z_m)}{r(z_m)}, \quad z_m \sim r \\ "
         r"\mathrm{s.e.} = \frac{\mathrm{sd}(w)}{\overline{w}\,\sqrt{M}}, \qquad "
         r"\mathrm{ESS} = \frac{(\sum w)^2}{\sum w^2}\end{gathered}",
-        text=f"The [[encoder]] says where an image's [[latent]] z lies. {drawn}, and each draw is weighted by how well "
-        "it explains the image "
-        "([[importance sampling]]). The mean weight is an unbiased estimate of p(x); its logarithm errs on the low "
-        "side, less and less as samples are added. Sums are made with logsumexp, in chunks of at most 16 MB. "
+        text="The [[encoder]] says where an image's [[latent]] z lies. "
+        f"{findings.sampling_words(config.proposal, config.wanted)} Each draw is weighted by how well it explains the "
+        "image ([[importance sampling]]). The mean weight is an unbiased estimate of p(x); its logarithm errs on the "
+        "low side, less and less as samples are added. Sums are made with logsumexp, in chunks of at most 16 MB. "
         "[[annealed importance sampling|Annealed importance sampling]] checks the result with neither. Figures of "
         "[[held out]] images are of images that training has not seen.",
         architecture=architecture(config),
         sources=[
             ("Burda, Grosse and Salakhutdinov", "https://arxiv.org/abs/1509.00519"),
+            ("Vehtari et al., heavy tails", "https://arxiv.org/abs/1507.02646"),
+            ("Cappé et al., fitted proposals", "https://arxiv.org/abs/0710.4242"),
             ("Wu et al.", "https://arxiv.org/abs/1611.04273"),
             ("Tipping and Bishop", "https://doi.org/10.1111/1467-9868.00196"),
             ("Levina and Bickel", "https://papers.nips.cc/paper/2577"),

@@ -76,6 +76,17 @@ def samples_words(samples: int, most: int | None = None) -> str:
     return f"{samples:,} samples each" if most is None else f"{samples:,} to {most:,} samples each"
 
 
+def sampling_words(proposal: str, wanted: float = WANTED) -> str:
+    """Say what z is drawn from, r(z) in the formula, and for how long."""
+    if proposal == "encoder":
+        return "z is drawn from there, r = q(z|x), the same number of times for every image."
+    return (
+        "Around it, the posterior's mode, curvature and spread are found for every image, and z is drawn from a "
+        f"mixture r of q(z|x) and two heavy-tailed distributions that fit them, until the draws are worth {wanted:.0f} "
+        "independent ones. The error is at least that of weights whose largest are smoothed by a Pareto law."
+    )
+
+
 def reliability_sentence(images: pd.DataFrame, split: str, wanted: float = WANTED) -> str:
     """Say which share of the images has enough effective samples, and in which even the error is doubtful."""
     lacking = short(images, wanted)

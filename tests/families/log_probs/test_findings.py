@@ -68,6 +68,11 @@ def test_samples_in_words():
     assert findings.samples_words(1000, 16_000) == "1,000 to 16,000 samples each"
 
 
+def test_what_z_is_drawn_from_in_words():
+    assert "r = q(z|x)" in findings.sampling_words("encoder")
+    assert "worth 30 independent ones" in findings.sampling_words("fitted", 30)
+
+
 def all_tables():
     both = [digits([-50.0, -25.0, -40.0]).assign(split=name) for name in ("train", "test")]
     terms = [{"label": n, "log_prob": 20.0, "reconstruction": 15.0, "kl": 5.0, "slack": 0.0} for n in (0, 1, 2)]
