@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from core.runs.files import write_json
 from core.runs.store import Run
+from core.training.session import mark
 from tests.browser.driving import expect, keyed, open_page, wait_idle
 from tests.planted_vae import plant
 
@@ -185,7 +185,7 @@ def test_reduced_motion_steps_in_place_of_playing(app, page, run):
 
 
 def test_a_training_that_goes_on_is_followed_until_the_reader_moves(app, page, run):
-    growing = plant(app.store, name="growing")
+    growing = plant(app.store, name="growing", epochs=6)
     opened(page, chapter(app, growing), EPOCHS)
     grow(growing, 4)
     page.get_by_role("slider", name="Smoothing of curves").press("ArrowRight")
@@ -208,7 +208,7 @@ def grow(run, epoch):
     for kind in ("samples", "reconstructions-validation", "reconstructions-train"):
         run.sample(1, kind).save(run.path / kind / f"{epoch}.png")
     pd.concat([history, row]).to_csv(run.path / "history.csv", index=False)
-    write_json(run.path / "run.json", run.meta | {"epochs_done": epoch})
+    mark(run, epochs_done=epoch)
 
 
 def test_the_picture_and_its_bar_lie_in_the_first_screen(app, page, run):
