@@ -98,7 +98,7 @@ def overlay_a_run(page, name):
 
 def open_the_probe(page, name):
     for key in ("probe", "lab"):
-        box = keyed(page, f"{name}-{key}").locator("summary")
+        box = keyed(page, f"{name}-{key}").locator("summary").first
         if box.count():
             box.click()
 

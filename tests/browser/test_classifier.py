@@ -51,13 +51,13 @@ def test_a_click_on_a_cell_shows_its_images_and_again_after_they_were_put_away(a
     open_page(page, chapter(app, run))
     for _ in range(2):
         click_cell(page, 9, 4)
-        expect(keyed(page, "is").get_by_role("combobox")).to_have_value("9")
+        expect(keyed(page, "classifier-is").get_by_role("combobox")).to_have_value("9")
         expect(page.get_by_role("img", name="9 read as 4")).to_have_count(5)
         wait_idle(page)
         assert "is=9" in page.url
         assert "as=4" in page.url
         for key in ("is", "as"):
-            keyed(page, key).get_by_role("combobox").click()
+            keyed(page, f"classifier-{key}").get_by_role("combobox").click()
             page.get_by_role("option", name="any").click()
             wait_idle(page)
     click_cell(page, 0, 0)
