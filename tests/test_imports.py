@@ -257,10 +257,17 @@ def test_readers_of_runs_import_no_torch():
 
 
 def test_every_chapter_has_its_room():
-    """What the registry names is there: config, train, evaluate, and a page."""
+    """What the registry names is there: config, train, evaluate, story, tables, and a page."""
     for name in EXPERIMENTS:
         room = ROOT / "core" / "chapters" / name
-        assert {file.stem for file in room.glob("*.py")} >= {"__init__", "config", "train", "evaluate"}, name
+        assert {file.stem for file in room.glob("*.py")} >= {
+            "__init__",
+            "config",
+            "train",
+            "evaluate",
+            "story",
+            "tables",
+        }, name
         assert (ROOT / "pages" / f"{name}.py").is_file(), name
 
 

@@ -32,10 +32,9 @@ from pages._ui.show.film import Strip, Track, film, still, strip
 from pages._ui.show.grids import image_grid
 from pages._ui.show.panels import chart, columns, headline, panel, table, verdict
 from pages._ui.show.probe import Probe, how_it_works, probe, tries
-from pages._ui.show.reading import cached_model, history, overlaid, sample, snapshot_for
+from pages._ui.show.reading import cached_model, history, sample, snapshot_for
 from pages._ui.show.reading import table as run_table
 from pages._ui.show.references import references
-from pages._ui.show.so_far import SoFar, so_far
 from pages._ui.show.story import (
     show_figures,
     show_how,
@@ -50,7 +49,6 @@ __all__ = [
     "Figure",
     "Probe",
     "Reference",
-    "SoFar",
     "Strip",
     "Track",
     "Try",
@@ -74,7 +72,6 @@ __all__ = [
     "not_evaluated",
     "nothing_yet",
     "open_chapter",
-    "overlaid",
     "overlay_runs",
     "panel",
     "part",
@@ -91,7 +88,6 @@ __all__ = [
     "show_section",
     "show_verdict",
     "snapshot_for",
-    "so_far",
     "still",
     "strip",
     "table",

@@ -184,7 +184,7 @@ def test_points_from_a_file_and_from_a_hostile_one(app, page, run):
     chooser.set_input_files({"name": "bad.csv", "mimeType": "text/csv", "buffer": b"x,y\n0.1,<script>\n"})
     expect(page.get_by_text("is no number")).to_be_visible()
     chooser.set_input_files({"name": "good.csv", "mimeType": "text/csv", "buffer": b"x,y\n1,1\n2,2\n3,1\n"})
-    expect(page.get_by_text("3 points. moved and scaled into the square")).to_be_visible()
+    expect(page.get_by_text("3 rows read, x from “x”, y from “y”; moved and scaled into the square")).to_be_visible()
     expect(keyed(page, "lab-canvas").locator(".count")).to_contain_text("3 of 400")
     expect(live(page)).to_have_attribute("data-frames", "1")
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 from PIL import Image
 
-from core.charts.curves import long_form
-from core.runs.naming import names
 from core.runs.store import Run
 from core.story import Pictured
 
@@ -36,35 +34,6 @@ def _sample(digest: str, epoch: int, kind: str, _run: Pictured) -> bytes:
 def history(run: Run) -> pd.DataFrame:
     """Return the history of a run's whole epochs (a copy of the cached one)."""
     return _history(run.digest, run)
-
-
-def overlaid(
-    runs: Sequence[Run],
-    series: dict[str, str],
-    along: str = "epoch",
-    derive: Callable[[Run, pd.DataFrame], pd.DataFrame] | None = None,
-) -> pd.DataFrame:
-    """Return the curves of one or several runs, ready to be drawn over each other; each is marked where it diverged.
-
-    Parameters
-    ----------
-    runs
-        The runs; several are told apart in a column ``run`` by what differs between them.
-    series
-        Column of the history to name of the curve; see :func:`core.charts.curves.long_form`.
-    along
-        Column of the horizontal axis, ``epoch`` or ``step``.
-    derive
-        Adds columns to a run's history before the curves are taken from it.
-    """
-    called = names(runs)
-    parts = []
-    for run in runs:
-        end = run.diverged_at and run.diverged_at[("epoch", "step").index(along)]
-        name = called[run.id] if len(called) > 1 else None
-        table = history(run) if derive is None else derive(run, history(run))
-        parts.append(long_form(table, series, name, along=along, diverged=end))
-    return pd.concat(parts, ignore_index=True)
 
 
 def table(run: Run, name: str) -> pd.DataFrame:
