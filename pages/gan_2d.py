@@ -8,6 +8,7 @@ from core.chapters.gan_2d import story
 from core.chapters.gan_2d.config import GAN2DConfig
 from core.runs.store import Run
 from pages._ui import chapter as ui
+from pages._ui.controls import links
 from pages._ui.gan_2d import film as gan_film
 from pages._ui.gan_2d import lab as gan_lab
 
@@ -32,6 +33,8 @@ def show_picture(ch: ui.Chapter) -> tuple[int, list[Run]]:
             picked = ui.control(
                 st.selectbox, "Beside it", list(others), key="with", index=None, placeholder="one run alone"
             )
+    else:
+        links.unavailable("with", "Beside it", "there is no other run of this chapter here")
     runs = [ch.run, *([others[picked]] if picked else [])]
     frame = gan_film.show(runs, len(gan_film.pane_of(ch.run).film))
     st.button(

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from pages._ui.shell import navigation as atlas
-from tests.pages.screen import open_page, texts
+from tests.pages.screen import open_page, script_of, texts
 
 CHAPTERS = [one.name for members in atlas.chapters().values() for one in members]
 WIDGETS = (
@@ -119,3 +119,26 @@ def test_no_number_of_a_link_breaks_a_page(name, asked):
     app = open_page(name, **query)
     assert app.number_input(key=f"{name}:{name}.epochs").value > 0
     assert ("was asked for" in texts(app)) == bool(asked)
+
+
+def editions():
+    import streamlit as st
+
+    from pages._ui.controls import links
+
+    links.arrive("page")
+    for edition in ("", "12"):
+        links.control(st.select_slider, "Epoch", [1, 2, 12], key="vae.epoch", edition=edition)
+        st.text(f"{links.key_of('vae.epoch')} {links.name_of(links.key_of('vae.epoch'))}")
+
+
+def test_the_name_of_a_control_is_found_in_its_key_of_any_edition():
+    at = script_of(editions).run()
+    assert not at.exception
+    assert [one.value for one in at.text] == ["page:vae.epoch vae.epoch", "page:vae.epoch:12 vae.epoch"]
+
+
+def test_a_run_to_draw_beside_that_is_not_here_is_named():
+    for name in CHAPTERS:
+        said = texts(open_page(name, **{"with": "own/gone"})).replace("\\", "")
+        assert "“own/gone” was asked for" in said, name

@@ -62,6 +62,11 @@ def key_of(name: str) -> str:
     return _kept().keys.get(name, f"{chapter()}:{name}")
 
 
+def name_of(key: str) -> str:
+    """Return the name of the control that has a widget key: ``epoch`` of ``vae:epoch:12``."""
+    return key.split(":")[1]
+
+
 def _kept() -> Kept:
     every: dict[str, Kept] = st.session_state.setdefault(KEPT, {})
     return every.setdefault(chapter(), Kept())
@@ -253,6 +258,18 @@ def refuse(name: str, label: str, offer: Offer, reason: str, shown: str) -> None
     value = _kept().shown[name][0]
     put(name, offer.default, offer)
     _remark(name, label, str(value), reason, shown)
+
+
+def unavailable(name: str, label: str, reason: str) -> None:
+    """Say that what an address asks of a control cannot be shown, because the control is not here."""
+    kept = _kept()
+    if name not in kept.asked:
+        return
+    texts = kept.texts.get(name, [])
+    kept.asked.discard(name)
+    _publish(name, [])
+    if any(texts):
+        _remark(name, label, ", ".join(texts), reason, "none")
 
 
 def remarks() -> None:

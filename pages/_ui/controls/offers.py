@@ -129,6 +129,8 @@ class Offer:
         names = [str(one) for one in self.options]
         if not names:
             return "there is nothing to choose from"
+        if len(names) > 2 and all(isinstance(one, int | float) for one in self.options):
+            return f"the choices go from {names[0]} to {names[-1]}"
         if len(names) > 8:
             return f"that is none of the {len(names)} choices"
         return f"the choices are {', '.join(names)}"

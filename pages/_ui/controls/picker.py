@@ -86,6 +86,7 @@ def overlay_runs(runs: Sequence[Run], shown: Run) -> list[Run]:
     """Let the reader pick further runs of the experiment to draw into the curves; return them."""
     others = {run.id.split("/", 2)[0] + "/" + run.name: run for run in runs if run.id != shown.id}
     if not others:
+        links.unavailable("with", "Further runs", "there is no other run of this chapter here")
         return []
     picked = links.control(
         st.multiselect, "Draw further runs into the curves", list(others), key="with", max_selections=4

@@ -45,7 +45,7 @@ def epoch_bar(label: str, *, options: Sequence[int], value: int, key: str) -> in
     def heard() -> None:  # runs before the script does
         epoch, _ = rest_of(st.session_state.get(state), options)
         if epoch is not None:
-            links.set_controls({key.rpartition(":")[2]: epoch})
+            links.set_controls({links.name_of(key): epoch})
 
     epoch = int(st.session_state.get(key, value))
     _, said = rest_of(st.session_state.get(state), options)
