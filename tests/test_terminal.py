@@ -140,19 +140,19 @@ def test_runs_in_a_folder_of_odd_bytes(store: RunStore, tiny: str, tmp_path: Pat
     assert main(["list"]) == 0
     said = capsys.readouterr()
     assert "own/vae/mine" in said.out
-    assert r"caf\udce9/vae/broken/run.json is not readable JSON" in said.err
+    assert r"caf\udce9/vae/broken/run.json: it is no readable JSON" in said.err
 
 
 def test_the_reader_of_both_streams_leaves(store: RunStore, tiny: str):
     """As ``train … 2>&1 | head -2`` does, in a process of its own, with a narrow encoding."""
-    words = [sys.executable, str(Path(stub.__file__)), "train", "vae", "--set", "epochs=4", "data=mnist-5k"]
+    words = [sys.executable, stub.SCRIPT, "train", stub.NAME, "--set", "epochs=4", "data=mnist-5k"]
     environ = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
     process = subprocess.Popen(
         [*words, "--name", "mine"], cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     assert process.stdout is not None
-    assert process.stdout.readline().startswith(b"Training own/vae/mine")
+    assert process.stdout.readline().startswith(b"Training own/stub/mine")
     process.stdout.close()
     assert process.wait(300) == 0
-    run = store.get("own/vae/mine")
+    run = store.get("own/stub/mine")
     assert (run.status, run.epochs_done) == ("finished", 4)

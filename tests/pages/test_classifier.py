@@ -143,8 +143,8 @@ class TestGallery:
     def test_each_cell_shows_its_own_part_of_the_picture(self):
         html = gallery_html(np.zeros((10, 28, 28), np.uint8), [str(i) for i in range(10)], name="g", alt="ten", scale=2)
         assert html.count("<li>") == 10
-        # the tenth image lies one image and a gap of 2 pixels down and along, all twice as large
-        assert 'aria-label="9" style="background-position: -60px -60px"' in html
+        # the tenth image lies one image and a gap of 2 pixels down and along, in pixels that the card's scale enlarges
+        assert 'aria-label="9" style="--x: 30; --y: 30"' in html
 
     def test_texts_are_escaped_and_numbers_must_agree(self):
         from core.errors import DataError
