@@ -131,8 +131,8 @@ def test_the_reports_stand_beside_the_run_of_the_same_exercise():
 
 def test_how_it_is_drawn_is_how_it_was_measured(run, shipped):
     assert run.config.proposal == "fitted"
-    assert "fitted to the image's [[posterior]]" in story.how(run).text
-    assert "z is drawn from there 5,000 times" in story.how(shipped).text
+    assert "the posterior's mode, curvature and spread are found for every image" in story.how(run).text
+    assert "z is drawn from there, r = q(z|x), the same number of times for every image" in story.how(shipped).text
 
 
 def test_a_run_that_is_not_measured_yet_tells_how_far_it_is(tmp_path):
